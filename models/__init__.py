@@ -1,0 +1,1 @@
+"""Bundled models and structure library of pyfai-grf, as installed package data."""

@@ -1,0 +1,1 @@
+"""The ground floor: records, units, errors, the parameter table and the array backend."""

@@ -1,0 +1,1 @@
+"""Curves to features: resampling onto the model grid, Porod normalisation, the specification."""

@@ -1,0 +1,1 @@
+"""Curves in, results out: readers, HDF5 results, NXcanSAS, tables."""

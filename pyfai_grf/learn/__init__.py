@@ -1,0 +1,1 @@
+"""Training, evaluation, intervals and the model bundle; the only room that imports xgboost."""

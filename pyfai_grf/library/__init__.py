@@ -1,0 +1,1 @@
+"""The structure library: sampling design, on-disk shards, generation."""

@@ -1,0 +1,1 @@
+"""Detector frames to curves; the only room that imports pyFAI."""

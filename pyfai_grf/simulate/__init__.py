@@ -1,0 +1,1 @@
+"""Structures and their scattering: spectral density, structure, intensity, noise, closed form."""
