@@ -16,7 +16,7 @@ class Backend:
     """An array library with its FFT and image filters.
 
     ``xp`` is numpy or cupy, ``fft`` scipy.fft or cupyx.scipy.fft, ``ndimage`` likewise; ``fft_options`` are the
-    keywords that only one of them takes.
+    keywords that only one of them takes; ``use_compiled`` lets the compiled loops take over (CPU only).
     """
 
     device: str
@@ -24,6 +24,7 @@ class Backend:
     fft: Any
     ndimage: Any
     fft_options: dict[str, Any]
+    use_compiled: bool = False
 
     def make_rng(self, seed: Any) -> Any:
         """Return this library's random generator for ``seed`` (an int or a sequence of ints)."""
@@ -64,7 +65,7 @@ def get_backend(device: str = "auto") -> Backend:
     import scipy.fft
     import scipy.ndimage
 
-    return Backend("cpu", np, scipy.fft, scipy.ndimage, {"workers": count_cores()})
+    return Backend("cpu", np, scipy.fft, scipy.ndimage, {"workers": count_cores()}, use_compiled=True)
 
 
 def _get_cuda() -> Backend:

@@ -1,0 +1,1 @@
+"""ewoks tasks of pyfai-grf."""

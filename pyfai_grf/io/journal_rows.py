@@ -1,0 +1,93 @@
+"""Reading the running part of a results file, also while it grows (its layout: ``io/journal.py``)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+
+from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.io.journal import CURVE_FIELDS
+from pyfai_grf.io.records import PROVENANCE_TEXTS, Provenance, Result
+
+#: rows read at once
+_BLOCK = 256
+
+
+def read_provenance(h5: h5py.File) -> Provenance:
+    """Return where the rows of an open results file come from."""
+    process = h5["prediction/process"]
+    return Provenance(
+        **{name: process[name].asstr()[()] for name in PROVENANCE_TEXTS},
+        layer_density=float(process["layer_density"][()]) if "layer_density" in process else None,
+        q_grid_nm1=process["q_grid"][()],
+        parameters=tuple(json.loads(process["parameters"].asstr()[()])),
+        settings=json.loads(process["settings"].asstr()[()]),
+        versions=json.loads(process["versions"].asstr()[()]),
+        created=process["date"].asstr()[()],
+    )
+
+
+def count_rows(h5: h5py.File) -> int:
+    """Return how many whole rows the file holds."""
+    return int(h5["prediction/frame"].shape[0]) if "prediction/frame" in h5 else 0
+
+
+def trim_rows(h5: h5py.File) -> None:
+    """Cut off what a killed or failed run left of a row that does not count."""
+    count = count_rows(h5)
+
+    def trim(name: str, node: h5py.Dataset | h5py.Group) -> None:
+        is_by_frame = isinstance(node, h5py.Dataset) and node.maxshape[:1] == (None,)
+        if is_by_frame and not name.startswith(("other_curves/", "log/text")):
+            node.resize(count, axis=0)
+
+    h5["prediction"].visititems(trim)
+
+
+def read_rows(h5: h5py.File) -> Iterator[Result]:
+    """Yield the rows of a file, also while it is being written; a row half written is not seen."""
+    count = count_rows(h5)
+    if not count:
+        return
+    entry = h5["prediction"]
+    parameters = json.loads(entry["process/parameters"].asstr()[()])
+    bounds = [{name: entry[name][key][:count] for name in parameters} for key in ("value", "lower", "upper")]
+    applicable = entry["is_applicable"][:count]
+    ends = entry["log/end"][:count]
+    grid = entry["curves/q"][()]
+    for first in range(0, count, _BLOCK):
+        last = min(first + _BLOCK, count)
+        block = {name: entry["curves"][name][first:last] for name in CURVE_FIELDS}
+        for row in range(first, last):
+            text = entry["log/text"][ends[row - 1] if row else 0 : ends[row]]
+            record = json.loads(text.tobytes())
+            points = (grid, *(block[name][row - first] for name in CURVE_FIELDS))
+            if record["span"]:
+                points = tuple(entry["other_curves"][name][slice(*record["span"])] for name in ("q", *CURVE_FIELDS))
+            values, lower, upper = ({name: float(b[name][row]) for name in parameters} for b in bounds)
+            yield Result(
+                source=record["source"],
+                frame=record["frame"],
+                curve=_build_curve(points, record),
+                values=values,
+                lower=lower,
+                upper=upper,
+                is_applicable=bool(applicable[row]),
+                reason=record["reason"],
+                extras=record["extras"],
+            )
+
+
+def _build_curve(points: tuple[FloatArray, ...], record: dict[str, Any]) -> Curve:
+    q_nm1, intensity, sigma, weight = points
+    return Curve(
+        q_nm1=q_nm1,
+        intensity=intensity,
+        sigma=sigma if record["has_sigma"] else None,
+        weight=weight if record["has_weight"] else None,
+        counts=record["counts"],
+        metadata=record["metadata"],
+    )

@@ -1,0 +1,91 @@
+"""What a results file holds: where it comes from, and one record a curve."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pyfai_grf.core.records import Curve, FloatArray
+
+_PACKAGES = ("pyFAI", "silx", "fabio", "h5py", "numpy", "scipy")
+#: both distributions install the module xgboost; either may be there
+_XGBOOST = ("xgboost-cpu", "xgboost")
+
+#: the fields of Provenance that files hold as they are
+PROVENANCE_TEXTS = ("material", "model", "flavour", "model_sha256", "model_version", "spectrum", "command")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the rows of one results file or table come from.
+
+    Attributes
+    ----------
+    material : material class, e.g. "two-phase-low-porosity".
+    model : name of a bundled model, or the path of a bundle.
+    flavour : "measured" or "paper".
+    model_sha256, model_version : what identifies the bundle.
+    spectrum : the spectral density that the model assumes.
+    layer_density : electron density of the layer relative to the solid; None for two phases.
+    q_grid_nm1 : (M,) q grid of the model, 1/nm.
+    parameters : names of the parameters that the model predicts.
+    settings : what the reduction was told (mask, background, scale ...), JSON-ready.
+    command : the command line, or what stands for it.
+    versions : distribution name -> version.
+    created : ISO 8601 time with zone.
+    """
+
+    material: str
+    model: str
+    flavour: str
+    model_sha256: str
+    model_version: str
+    spectrum: str
+    layer_density: float | None
+    q_grid_nm1: FloatArray
+    parameters: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one curve.
+
+    ``values``, ``lower`` and ``upper`` map parameter names to numbers in the parameter's own unit, NaN where there is
+    no prediction; ``lower`` and ``upper`` bound the 90 % prediction interval. ``frame`` counts within ``source``.
+    ``extras`` are further columns (their names carry the unit), the same for every row of one file.
+    """
+
+    source: str
+    frame: int
+    curve: Curve
+    values: Mapping[str, float]
+    lower: Mapping[str, float]
+    upper: Mapping[str, float]
+    is_applicable: bool
+    reason: str = ""
+    extras: Mapping[str, float | str] = field(default_factory=dict)
+
+
+def collect_versions() -> dict[str, str]:
+    """Return the versions of this package and of what it computes with, as far as installed."""
+    from pyfai_grf import __version__
+
+    versions = {"pyfai-grf": __version__}
+    for name in (*_PACKAGES, *_XGBOOST):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def format_now() -> str:
+    """Return the present time as ISO 8601 with its zone."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,75 @@
+"""Disk space held back, so that HDF5 can still close a file properly when the disk is full."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from pyfai_grf.core.errors import InputError
+
+#: more than HDF5 keeps unwritten between two flushes here
+RESERVE_BYTES = 2 * 2**20
+
+#: what HDF5 raises when it cannot write: OSError on opening, RuntimeError on writing, flushing and closing
+WRITE_ERRORS = (OSError, RuntimeError)
+
+
+class DiskReserve:
+    """``size`` bytes on the disk of ``folder``, in a file without a name, until ``release``.
+
+    HDF5 keeps what it could not write, tries again on closing, fails again, and then crashes the interpreter when it
+    shuts down. Space given back between the failure and the closing lets it close in order.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written or has less room than that.
+    """
+
+    def __init__(self, folder: Path, size: int = RESERVE_BYTES) -> None:
+        try:
+            self._file: IO[bytes] | None = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (held until release)
+        except OSError as problem:
+            raise InputError(f"cannot write in {folder}: {describe_problem(problem)}") from None
+        try:
+            _fill(self._file, size)
+        except OSError as problem:
+            self._file.close()
+            raise InputError(
+                f"no room in {folder} ({size / 2**20:.0f} MiB to start with): {describe_problem(problem)}; "
+                "free space or choose another folder"
+            ) from None
+
+    def release(self) -> None:
+        """Give the space back; a second time does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> DiskReserve:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _fill(file: IO[bytes], size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:  # macOS, Windows
+        file.write(bytes(size))
+        file.flush()
+
+
+def describe_problem(problem: BaseException) -> str:
+    """Return the system's own words out of an OSError or one of HDF5's many-line messages."""
+    if isinstance(problem, OSError) and problem.strerror and "\n" not in problem.strerror:
+        return problem.strerror
+    found = re.search(r"error message = '([^']*)'", str(problem))
+    return found.group(1) if found else " ".join(str(problem).split())

@@ -1,0 +1,253 @@
+"""The results file: rows while a run lasts, NXcanSAS entries when it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+
+from pyfai_grf.core.errors import GrfError, InputError
+from pyfai_grf.core.records import Curve
+from pyfai_grf.io.journal import Journal, create_journal
+from pyfai_grf.io.journal_rows import count_rows, read_provenance, read_rows, trim_rows
+from pyfai_grf.io.nxcansas import write_sas_entry
+from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
+from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
+
+__all__ = ["Provenance", "Result", "ResultsWriter", "collect_versions", "export", "format_now", "read_results"]
+
+logger = logging.getLogger(__name__)
+
+#: the oldest format with SWMR; "latest" would shut out programs with an older HDF5
+_FORMAT = ("v110", "v110")
+_FLUSH_EVERY = 25
+
+
+class ResultsWriter:
+    """Writes a results file row by row (a context manager).
+
+    With ``swmr`` other programs may read the file meanwhile (HDF5's single writer, multiple readers; not on network
+    file systems), and every row that was appended outlives a killed process. Without, the file keeps the oldest
+    format; it can be read after a kill only if that did not fall into a write. Leaving the context adds the NXcanSAS
+    entries, also when it is left by an exception.
+
+    Raises
+    ------
+    InputError
+        If the file exists (unless ``overwrite``) or cannot be written; from ``append`` if the disk is full: the rows
+        before stay, and ``export`` completes the file later.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], provenance: Provenance, *, swmr: bool = True, overwrite: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self._provenance = provenance
+        self._is_swmr = swmr
+        self._h5: h5py.File | None = None
+        self._journal: Journal | None = None
+        self._is_open = True
+        if self.path.exists() and not overwrite:
+            raise InputError(f"{self.path} exists already: choose another name or remove it")
+        self._reserve = DiskReserve(self.path.resolve().parent)
+        try:
+            with h5py.File(self.path, "w", libver=_FORMAT if swmr else None, locking=False) as h5:
+                create_journal(h5, provenance)
+        except WRITE_ERRORS as problem:
+            self._reserve.release()
+            raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
+
+    def append(self, result: Result) -> None:
+        """Append one row; when this returns, other programs see it and a kill does not undo it."""
+        if not self._is_open:
+            raise InputError(f"{self.path} is closed: no row can be added")
+        _check_curve(result.curve)
+        try:
+            if self._journal is None:
+                self._journal = self._start(result)
+            self._journal.append(result)
+        except WRITE_ERRORS as problem:
+            count = self._journal.count if self._journal else 0
+            self._release()
+            raise InputError(
+                f"cannot write {self.path}: {describe_problem(problem)}; its first {count} rows are kept, "
+                f"'pyfai-grf export {self.path}' completes it once that is mended"
+            ) from None
+
+    def close(self) -> None:
+        """Add the NXcanSAS entries and close; a second time, or after a failed write, does nothing."""
+        if self._is_open:
+            self._release()
+            _complete(self.path, self.path)
+
+    def _start(self, first: Result) -> Journal:
+        # no lock: a viewer that holds one must not stop the run
+        self._h5 = h5py.File(self.path, "r+", libver=_FORMAT if self._is_swmr else None, locking=False)
+        journal = Journal(self._h5, self._provenance, first)
+        if self._is_swmr:
+            self._h5.swmr_mode = True
+        return journal
+
+    def _release(self) -> None:
+        self._is_open = False
+        self._reserve.release()
+        try:
+            if self._h5 is not None:
+                self._h5.close()
+        except WRITE_ERRORS as problem:
+            logger.warning("%s did not close in order: %s", self.path, describe_problem(problem))
+
+    def __enter__(self) -> ResultsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except GrfError as second:
+            if problem is None:
+                raise
+            logger.warning("%s", second)  # the first problem is the one to report
+
+
+def export(path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None) -> int:
+    """Complete a results file whose run was killed, and return its number of rows.
+
+    The NXcanSAS entries are added as at the end of a run; a complete file is left as it is. With ``output`` the
+    complete file is written there and ``path`` stays untouched.
+
+    Raises
+    ------
+    InputError
+        If ``path`` is no results file or is still being written, if ``output`` exists, or if there is no room.
+    """
+    target = Path(path if output is None else output)
+    if output is not None and target.exists():
+        raise InputError(f"{target} exists already: choose another name or remove it")
+    with _open_results(Path(path)) as h5:
+        count = count_rows(h5)
+        is_complete = "end_time" in h5["prediction"]
+        if output is None and not is_complete:
+            _check_writer(Path(path), h5)
+    if not is_complete:
+        _complete(Path(path), target)
+    elif output is not None:
+        shutil.copyfile(path, target)
+    return count
+
+
+def read_results(path: str | os.PathLike[str]) -> tuple[Provenance, list[Result]]:
+    """Read a results file: complete, still being written, or left behind by a killed run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no results file.
+    """
+    with _open_results(Path(path)) as h5:
+        try:
+            return read_provenance(h5), list(read_rows(h5))
+        except (KeyError, OSError, RuntimeError, ValueError) as problem:
+            raise InputError(f"{path} is damaged: {describe_problem(problem)}") from None
+
+
+def _complete(path: Path, target: Path) -> None:
+    """Write the complete form of ``path`` beside ``target`` and put it in its place at one stroke."""
+    target = target.resolve()
+    partial = target.with_name(target.name + ".part")
+    try:
+        with _open_results(path) as source, DiskReserve(target.parent) as reserve:
+            _write_complete(source, partial, reserve)
+        os.replace(partial, target)
+    except WRITE_ERRORS as problem:
+        raise InputError(
+            f"cannot write {target}: {describe_problem(problem)}; the rows in {path} are kept, "
+            f"'pyfai-grf export {path}' completes it once that is mended"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> None:
+    h5 = h5py.File(partial, "w", libver=_FORMAT, locking=False)
+    try:
+        h5.attrs.update(dict(source.attrs))
+        source.copy("prediction", h5)
+        trim_rows(h5)
+        entry = h5["prediction"]
+        entry["end_time"] = format_now()
+        for name in ("writer_pid", "writer_host"):
+            entry.attrs.pop(name, None)
+        provenance = read_provenance(source)
+        for row, result in enumerate(read_rows(source)):
+            write_sas_entry(h5, f"sasentry{row:05d}", result, provenance)
+            if row == 0:
+                h5.attrs["default"] = "sasentry00000"
+            if row % _FLUSH_EVERY == 0:  # so that little is unwritten if the disk fills up
+                h5.flush()
+        h5.flush()
+    except BaseException:
+        reserve.release()
+        raise
+    finally:
+        h5.close()
+
+
+def _check_writer(path: Path, h5: h5py.File) -> None:
+    """Refuse to replace a file under a run that still appends to it."""
+    pid, host = int(h5["prediction"].attrs["writer_pid"]), h5["prediction"].attrs["writer_host"]
+    advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
+    if host != socket.gethostname():
+        raise InputError(f"{path} was being written on {host}, and whether it still is cannot be seen here: {advice}")
+    has_closed = pid == os.getpid() and not h5.swmr_mode
+    if not has_closed and _is_alive(pid):
+        raise InputError(f"{path} is still being written by process {pid}: {advice}")
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there a signal 0 is Ctrl-C, and an open file cannot be replaced anyway
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _open_results(path: Path) -> Iterator[h5py.File]:
+    """Open a results file for reading, whatever state its writer left it in."""
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
+    try:
+        h5 = h5py.File(path, "r", locking=False)
+    except OSError:
+        try:  # marked as being written: by a run, or by one that was killed
+            h5 = h5py.File(path, "r", libver="latest", swmr=True, locking=False)
+        except OSError as problem:
+            raise InputError(f"cannot read {path} as HDF5: {describe_problem(problem)}") from None
+    with h5:
+        if "prediction/process" not in h5:
+            raise InputError(f"{path} is not a results file of pyfai-grf: it has no /prediction/process")
+        yield h5
+
+
+def _check_curve(curve: Curve) -> None:
+    shape = np.shape(curve.q_nm1)
+    if len(shape) != 1 or not shape[0]:
+        raise InputError(f"a curve needs a q axis with at least one point, found shape {shape}")
+    for name in ("intensity", "sigma", "weight"):
+        values = getattr(curve, name)
+        if values is not None and np.shape(values) != shape:
+            raise InputError(f"{name} of the curve has shape {np.shape(values)}, its q axis {shape}")

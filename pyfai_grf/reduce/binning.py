@@ -1,0 +1,155 @@
+"""Sums over q bins, by pyFAI: one set-up for a detector, then a call a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.reduce.geometry import Geometry
+from pyfai_grf.reduce.noise import estimate_counts, estimate_scatter
+from pyfai_grf.reduce.pixels import BoolArray
+
+FloatArray = NDArray[np.float64]
+
+#: No splitting: each photon falls into one bin, so that bins stay independent and their counts are Poisson counts.
+#: Measured on 1 Mpixel, two cores: csc 5.5 ms, histogram 6.5 ms (sums in single precision), csr 8.5-12 ms.
+_METHOD = ("no", "csc", "cython")
+
+
+@dataclass(frozen=True)
+class Bins:
+    """A q grid: bin centres lie at ``origin_nm1 + k * step_nm1`` for all integers k that the detector reaches."""
+
+    origin_nm1: float
+    step_nm1: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.origin_nm1) and np.isfinite(self.step_nm1) and self.step_nm1 > 0):
+            raise InputError(f"q bins need a positive step, found {self.step_nm1} from {self.origin_nm1} per nm")
+
+
+@dataclass(frozen=True)
+class BinSums:
+    """What one frame (or the sum of several) puts into the (Q,) bins.
+
+    ``intensity`` is signal over normalisation, ``variance`` its variance, ``exposure`` the sum of normalisations,
+    ``counts`` the raw counts, ``pixels`` the number of pixels. Empty bins hold zeros.
+    """
+
+    intensity: FloatArray
+    variance: FloatArray
+    exposure: FloatArray
+    counts: FloatArray
+    pixels: FloatArray
+
+
+class Binner:
+    """pyFAI's integrator for frames of one shape, with everything that does not change from frame to frame."""
+
+    def __init__(self, geometry: Geometry, mask: BoolArray, bins: Bins | None) -> None:
+        """Prepare for frames of the shape of ``mask`` (H, W), True where a pixel is never used.
+
+        Raises
+        ------
+        InputError
+            If the mask leaves no pixel, or the bins are so coarse or fine that there is no curve.
+        """
+        self._geometry = geometry
+        shape = mask.shape
+        self.q_pixels = geometry.integrator.array_from_unit(shape, "center", "q_nm^-1", scale=True)
+        mask = mask | ~np.isfinite(self.q_pixels)
+        for image in (geometry.dark, geometry.flat):
+            if image is not None:
+                mask = mask | ~np.isfinite(image)
+        if geometry.flat is not None:
+            mask = mask | (geometry.flat <= 0)
+        if mask.all():
+            raise InputError("the mask (with the detector's own and the flat) leaves no pixel: pyFAI masks what is not 0")
+        self.mask = mask
+        self.pixel_step_nm1 = self._measure_pixel_step()
+        self.bins = bins or self._choose_bins()
+        self.q_nm1, self._range = self._lay_out_bins()
+        self._mask_int8 = np.ascontiguousarray(mask, np.int8)
+        polarization = geometry.polarization
+        self._options: dict[str, Any] = {
+            "radial_range": self._range,
+            "azimuth_range": geometry.azimuth_range,
+            "mask": self._mask_int8,
+            "polarization_factor": polarization if polarization is None or polarization[1] else polarization[0],
+            "correctSolidAngle": geometry.has_solid_angle,
+            "normalization_factor": geometry.normalization_factor,
+            "method": _METHOD,
+            "unit": "q_nm^-1",
+            "dummy": np.nan,  # keeps pyFAI from taking negative values of a float frame for the detector's markers
+        }
+        self._dark_counts, self._dark_exposure = self._sum_dark()
+
+    def _measure_pixel_step(self) -> float:
+        """Return the typical width of a pixel in q, in 1/nm."""
+        radius = self._geometry.integrator.rArray(self.mask.shape)
+        detector = self._geometry.integrator.detector
+        pixels = (radius.max() - radius.min()) / min(detector.pixel1, detector.pixel2)
+        return float((self.q_pixels.max() - self.q_pixels.min()) / max(pixels, 1.0))
+
+    def _choose_bins(self) -> Bins:
+        low = float(self.q_pixels[~self.mask].min())
+        return Bins(low + 0.5 * self.pixel_step_nm1, self.pixel_step_nm1)
+
+    def _lay_out_bins(self) -> tuple[FloatArray, tuple[float, float]]:
+        """Return the (Q,) bin centres over the detector, above q = 0, and the outer edges."""
+        origin, step = self.bins.origin_nm1, self.bins.step_nm1
+        used = self.q_pixels[~self.mask]
+        first = max(int(np.floor((used.min() - origin) / step + 0.5)), int(np.floor(-origin / step)) + 1)
+        last = int(np.floor((used.max() - origin) / step + 0.5))
+        if last - first < 1 or last - first > 100_000:
+            raise InputError(
+                f"bins of {step:g} per nm give {max(last - first + 1, 0)} points from {used.min():.4g} to "
+                f"{used.max():.4g} per nm: choose another step"
+            )
+        return origin + np.arange(first, last + 1) * step, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)
+
+    def _integrate(self, data: NDArray[Any], **extra: Any) -> Any:
+        with np.errstate(invalid="ignore", divide="ignore"):  # empty bins
+            return self._geometry.integrator.integrate1d_ng(data, len(self.q_nm1), **self._options, **extra)
+
+    def _sum_dark(self) -> tuple[FloatArray, FloatArray]:
+        if self._geometry.dark is None:
+            return np.zeros(len(self.q_nm1)), np.ones(len(self.q_nm1))
+        result = self._integrate(np.maximum(self._geometry.dark, 0.0), flat=self._geometry.flat)
+        return result.sum_signal, result.sum_normalization
+
+    def sum_frame(self, data: NDArray[Any], bad: BoolArray, frames: int = 1, is_counted: bool = True) -> BinSums:
+        """Return the bins of (H, W) ``data``, the sum of ``frames`` frames, without the pixels that are ``bad``.
+
+        ``is_counted`` says that the values are photon counts; else the variance is taken from their scatter.
+        """
+        values = data.astype(np.float32)
+        np.putmask(values, bad, np.nan)
+        self._mark_dummies(values, data)
+        dark = self._geometry.dark
+        options = {"dark": dark if dark is None or frames == 1 else dark * frames, "flat": self._geometry.flat}
+        result = self._integrate(values, **options, **({} if is_counted else {"error_model": "azimuthal"}))
+        pixels = np.asarray(result.count, np.float64)
+        base = np.asarray(result.sum_normalization, np.float64)
+        exposure = base * frames
+        divisor = np.where(exposure > 0, exposure, 1.0)
+        signal = np.asarray(result.sum_signal, np.float64)
+        # as many of the dark's counts as there are pixels left in the bin
+        dark_counts = self._dark_counts * frames * base / np.where(self._dark_exposure > 0, self._dark_exposure, 1.0)
+        counts = signal + dark_counts
+        if is_counted:
+            variance = estimate_counts(counts, exposure, self.q_nm1)
+            variance += dark_counts * frames / self._geometry.dark_frames
+            variance /= divisor**2
+        else:
+            variance = estimate_scatter(np.asarray(result.sem, np.float64), pixels, self.q_nm1) / frames**2
+        return BinSums(signal / divisor, variance, exposure, counts, pixels)
+
+    def _mark_dummies(self, values: NDArray[np.float32], data: NDArray[Any]) -> None:
+        if self._geometry.dummy is not None:
+            value, tolerance = self._geometry.dummy
+            np.putmask(values, np.abs(data - value) <= tolerance, np.nan)

@@ -1,0 +1,167 @@
+"""Two- and three-phase structures from a thresholded, smoothed Gaussian random field (Röding et al. 2022, Eq. 6-10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from pyfai_grf.core.backend import Backend, get_backend
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.simulate.field import compute_amplitudes, make_field
+from pyfai_grf.simulate.kernels import measure_distance, smooth_periodic
+from pyfai_grf.simulate.ranking import label_by_rank
+
+#: raised whenever the same seed would give another structure; stored with every structure
+GENERATOR_VERSION = 1
+#: standard deviation of the paper's smoothing: 2 voxels of 0.5 nm
+PAPER_SMOOTHING_NM = 1.0
+
+PORE, LAYER, SOLID = 0, 1, 2
+
+#: the smoothed field orders voxels as long as the taps that its kernel leaves out would add less than this
+_TRUNCATION = 1e-4
+#: below this value of the smoothed field its float32 products underflow: the distance to the solid takes over
+_UNDERFLOW = 1e-28
+
+
+@dataclass(frozen=True)
+class StructureModel:
+    """One structure of the published model and the box it is made in; lengths in nm.
+
+    Raises
+    ------
+    InputError
+        If a value is outside what the model can mean.
+    """
+
+    a: float
+    porosity: float
+    layer_fraction: float = 0.0
+    shape: int = 512
+    voxel_size_nm: float = 0.5
+    smoothing_nm: float = PAPER_SMOOTHING_NM
+
+    def __post_init__(self) -> None:
+        for name, value, is_valid, allowed in (
+            ("a", self.a, 0 < self.a < np.inf, "a length in nm above 0"),
+            ("porosity", self.porosity, 0 < self.porosity < 1, "between 0 and 1, both excluded"),
+            ("layer_fraction", self.layer_fraction, 0 <= self.layer_fraction < 1, "0 or more and below 1"),
+            ("shape", self.shape, self.shape == int(self.shape) and 8 <= self.shape <= 4096, "an integer of 8 to 4096"),
+            ("voxel_size", self.voxel_size_nm, 0 < self.voxel_size_nm < np.inf, "a length in nm above 0"),
+            ("smoothing", self.smoothing_nm, 0 <= self.smoothing_nm < np.inf, "a length in nm, 0 or more"),
+        ):
+            if not is_valid:
+                raise InputError(f"{name} is {value}: it must be {allowed}")
+
+    @property
+    def phase_counts(self) -> tuple[int, int]:
+        """Numbers of voxels that are pore, and that are not solid."""
+        open_pore = round(self.porosity * (1 - self.layer_fraction) * self.shape**3)
+        return open_pore, round(self.porosity * self.shape**3)
+
+    @property
+    def flat_film_nm(self) -> float:
+        """Thickness of the layer's volume spread over the area of the unsmoothed interface."""
+        area = 2 / (np.pi * np.sqrt(5)) * np.exp(-(ndtri(self.porosity) ** 2) / 2) / self.a
+        return float(self.porosity * self.layer_fraction / area)
+
+
+def make_structure(
+    a: float,
+    porosity: float,
+    layer_fraction: float = 0.0,
+    shape: int = 512,
+    voxel_size: float = 0.5,
+    seed: int = 1,
+    device: str = "auto",
+    smoothing: float = PAPER_SMOOTHING_NM,
+) -> np.ndarray:
+    """Return the phase labels of one periodic structure, (shape, shape, shape) uint8: 0 pore, 1 layer, 2 solid.
+
+    Volume fractions are porosity (1 - layer_fraction), porosity layer_fraction and 1 - porosity, exact to one voxel.
+    Röding et al. 2022, doi:10.3389/fmats.2022.956839, Eq. 6-10.
+
+    Parameters
+    ----------
+    a : length scale in nm.
+    porosity : volume fraction that is not solid.
+    layer_fraction : fraction of the pore space that the layer at the interface fills; 0 for two phases.
+    shape, voxel_size : edge of the box in voxels, and of a voxel in nm.
+    seed : the same seed gives the same structure on the same device.
+    device : "auto", "cpu" or "cuda".
+    smoothing : standard deviation in nm of the Gaussian that smooths the interface (Eq. 9); the paper's is 1 nm.
+        0 leaves it out; the layer is then ordered by the distance to the solid alone.
+
+    Raises
+    ------
+    InputError
+        If a parameter is out of range.
+    DeviceError
+        If "cuda" is asked for without a usable GPU.
+    """
+    backend = get_backend(device)
+    model = StructureModel(a, porosity, layer_fraction, int(shape), voxel_size, smoothing)
+    return backend.to_host(make_labels(backend, model, backend.make_rng(seed)))
+
+
+def make_labels(backend: Backend, model: StructureModel, rng: Any) -> Any:
+    """Return the phase labels of one realisation of ``model`` on the backend's device."""
+    amplitudes = compute_amplitudes(model.a, model.shape, model.voxel_size_nm)
+    field = make_field(backend, rng, amplitudes, model.shape)
+    return split_phases(backend, field, model)
+
+
+def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
+    """Return phase labels of the Gaussian ``field``: threshold, smooth, and rank to the volume fractions of ``model``."""
+    open_pore, pore = model.phase_counts
+    solid, _ = label_by_rank(backend, field, [pore], field)
+    sigma = model.smoothing_nm / model.voxel_size_nm
+    depth = model.flat_film_nm / model.voxel_size_nm
+    while sigma > 0 and ndtr(-depth / sigma) >= _UNDERFLOW:
+        reach = _find_reach(depth, sigma)
+        smooth = smooth_periodic(backend, solid, _make_taps(backend, sigma, reach))
+        labels, (threshold, _) = label_by_rank(backend, smooth, [open_pore, pore], field)
+        if open_pore == pore or ndtr(-(reach + 0.5) / sigma) <= 2 * _TRUNCATION * threshold:
+            return labels
+        del smooth, labels
+        # the layer is thicker than thought: look further, at least by half
+        depth = max(1.5 * depth, -sigma * ndtri(threshold)) if threshold > 0 else 2 * depth + sigma
+    return _rank_by_distance(backend, field, solid, model)
+
+
+def _rank_by_distance(backend: Backend, field: Any, solid: Any, model: StructureModel) -> Any:
+    """Return phase labels where the layer reaches deeper than the smoothed field keeps an order.
+
+    Voxels near the interface keep the order of the smoothed field, those beyond are ordered by their distance to the
+    solid, which is what the logarithm of the smoothed field tends to.
+    """
+    xp = backend.xp
+    sigma = model.smoothing_nm / model.voxel_size_nm
+    reach = max(8, int(1.5 * model.flat_film_nm / model.voxel_size_nm))
+    if sigma > 0:
+        near = smooth_periodic(backend, solid, _make_taps(backend, sigma, _find_reach(np.inf, sigma)))
+    else:
+        near = solid.astype(xp.float32)
+    while True:
+        distance = measure_distance(backend, solid, reach)
+        values = xp.where(near >= xp.float32(_UNDERFLOW), near, -distance)
+        del distance
+        labels, (threshold, _) = label_by_rank(backend, values, model.phase_counts, field)
+        if threshold > -(reach**2) or reach >= model.shape:
+            return labels
+        del values, labels
+        reach = min(2 * reach, model.shape)
+
+
+def _find_reach(depth: float, sigma: float) -> int:
+    """Return the kernel's radius in voxels that keeps the order of voxels ``depth`` voxels away from the interface."""
+    level = max(float(ndtr(-max(depth, 0.0) / sigma)), _UNDERFLOW)
+    return max(1, int(np.ceil(-sigma * ndtri(_TRUNCATION * level) - 0.5)))
+
+
+def _make_taps(backend: Backend, sigma: float, reach: int) -> Any:
+    taps = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
+    return backend.xp.asarray((taps / (2 * taps.sum() - taps[0])).astype(np.float32))

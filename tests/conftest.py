@@ -1,0 +1,42 @@
+"""What every test may use: the array backends, the measured files, and libraries that stay off the screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# before any test imports Qt or matplotlib: continuous integration has no screen
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+from pyfai_grf.core.backend import Backend, get_backend
+from pyfai_grf.core.errors import DeviceError
+
+SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Every backend in turn; "cuda" only under ``-m gpu`` and where there is a GPU."""
+    try:
+        yield get_backend(request.param)
+    except DeviceError as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.fixture
+def xp(backend: Backend) -> Any:
+    """The array library of ``backend``: numpy, and cupy under ``-m gpu``."""
+    return backend.xp
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of measured files, which is too large for the repository."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the measured files are not here ({SHARED_DATA.name} next to the repository)")
+    return SHARED_DATA
