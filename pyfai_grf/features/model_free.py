@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, FloatArray
@@ -27,7 +28,8 @@ def compute_invariant(curve: Curve) -> float:
         If the curve has fewer than two usable points.
     """
     points = select_usable(curve)
-    return float(4 * np.pi * _sum_moment(points, 2))
+    q = points.q_nm1
+    return float(4 * np.pi * np.sum(points.intensity * q**2 * np.gradient(q)))
 
 
 def compute_porod_constant(curve: Curve, start_nm1: float | None = None) -> tuple[float, float]:
@@ -69,8 +71,10 @@ def compute_correlation_length(curve: Curve) -> float:
         If the curve has fewer than two usable points.
     """
     points = select_usable(curve)
-    invariant = _sum_moment(points, 2)
-    return float(np.pi * _sum_moment(points, 1) / invariant) if invariant > 0 else float("nan")
+    q, intensity = points.q_nm1, points.intensity
+    # trapezoids, not the sum of Eq. 12: at low q, where q I is large, its full step at the end counts
+    invariant = trapezoid(intensity * q**2, q)
+    return float(np.pi * trapezoid(intensity * q, q) / invariant) if invariant > 0 else float("nan")
 
 
 def summarise(curve: Curve) -> dict[str, float]:
@@ -94,11 +98,6 @@ def summarise(curve: Curve) -> dict[str, float]:
         "porod_constant_error": error,
         "correlation_length_nm": compute_correlation_length(points),
     }
-
-
-def _sum_moment(points: Curve, power: int) -> float:
-    q = points.q_nm1
-    return float(np.sum(points.intensity * q**power * np.gradient(q)))
 
 
 def _fit_line(q4: FloatArray, intensity: FloatArray, sigma: FloatArray) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, FloatArray
 
 # a point next to a gap stands for at most this many times its nearer half spacing
-_GAP_RATIO = 2.0
+_GAP_RATIO = 3.0
 
 
 def select_usable(curve: Curve) -> Curve:

@@ -117,7 +117,7 @@ def _sum_bins(points: Curve, grid: FloatArray) -> _BinSums:
     weight = share * get_weight(points)[source]
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(target, values, minlength=len(grid))
+        return np.asarray(np.bincount(target, values, minlength=len(grid)), dtype=np.float64)
 
     weights = total(weight)
     norm = np.where(weights > 0, weights, np.inf)

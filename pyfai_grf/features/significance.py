@@ -120,10 +120,10 @@ def estimate_sigma(q: FloatArray, intensity: FloatArray) -> FloatArray:
     their median absolute value over 31 points gives the scatter: of log I, relative, where I is positive and
     scatters by less than 20 %, of I itself elsewhere.
 
-    Its limits: a window of 31 points knows its sigma to about 30 %; structure that is as sharp as four points counts
-    as noise (for a smooth curve on the published grid the floor is 0.2 % at the shoulder, nothing elsewhere), noise that neighbouring points share
-    (pixel splitting, a previous smoothing or interpolation) is not seen, nor is a common error of scale or
-    background. An error model at the detector is always better.
+    Its limits: a window of 31 points knows its sigma to about 30 %. Structure as sharp as four points counts as noise
+    (the exact curves on the published grid read 0.2 % at the shoulder, less elsewhere). Noise that neighbouring
+    points share (pixel splitting, an earlier smoothing or interpolation) is not seen, nor is an error of scale or
+    background that all points share. An error model at the detector is always better.
 
     Raises
     ------

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 _FORMAT = ("v110", "v110")
 _FLUSH_EVERY = 25
 
+#: files that this process is writing
+_being_written: set[Path] = set()
+
 
 class ResultsWriter:
     """Writes a results file row by row (a context manager).
@@ -64,6 +67,7 @@ class ResultsWriter:
         except WRITE_ERRORS as problem:
             self._reserve.release()
             raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
+        _being_written.add(self.path.resolve())
 
     def append(self, result: Result) -> None:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
@@ -98,6 +102,7 @@ class ResultsWriter:
 
     def _release(self) -> None:
         self._is_open = False
+        _being_written.discard(self.path.resolve())
         self._reserve.release()
         try:
             if self._h5 is not None:
@@ -189,9 +194,9 @@ def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> N
             entry.attrs.pop(name, None)
         provenance = read_provenance(source)
         for row, result in enumerate(read_rows(source)):
-            write_sas_entry(h5, f"sasentry{row:05d}", result, provenance)
+            write_sas_entry(h5, f"entry{row:05d}", result, provenance)
             if row == 0:
-                h5.attrs["default"] = "sasentry00000"
+                h5.attrs["default"] = "entry00000"
             if row % _FLUSH_EVERY == 0:  # so that little is unwritten if the disk fills up
                 h5.flush()
         h5.flush()
@@ -208,8 +213,7 @@ def _check_writer(path: Path, h5: h5py.File) -> None:
     advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
     if host != socket.gethostname():
         raise InputError(f"{path} was being written on {host}, and whether it still is cannot be seen here: {advice}")
-    has_closed = pid == os.getpid() and not h5.swmr_mode
-    if not has_closed and _is_alive(pid):
+    if path.resolve() in _being_written if pid == os.getpid() else _is_alive(pid):
         raise InputError(f"{path} is still being written by process {pid}: {advice}")
 
 

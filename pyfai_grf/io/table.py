@@ -129,8 +129,8 @@ def _format_cell(value: Any) -> str:
     """Return the text of one field: numbers to nine digits, truth as true and false, nothing for a missing number."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return str(value).lower()
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
     if isinstance(value, float | np.floating):
         return "" if math.isnan(value) else f"{value:.9g}"
     return str(value)

@@ -58,6 +58,8 @@ class Binner:
         InputError
             If the mask leaves no pixel, or the bins are so coarse or fine that there is no curve.
         """
+        from pyFAI.containers import PolarizationDescription
+
         self._geometry = geometry
         shape = mask.shape
         self.q_pixels = geometry.integrator.array_from_unit(shape, "center", "q_nm^-1", scale=True)
@@ -68,18 +70,18 @@ class Binner:
         if geometry.flat is not None:
             mask = mask | (geometry.flat <= 0)
         if mask.all():
-            raise InputError("the mask (with the detector's own and the flat) leaves no pixel: pyFAI masks what is not 0")
+            raise InputError("the mask (with the detector's own and the flat) leaves no pixel: 0 is for usable pixels")
         self.mask = mask
         self.pixel_step_nm1 = self._measure_pixel_step()
         self.bins = bins or self._choose_bins()
         self.q_nm1, self._range = self._lay_out_bins()
-        self._mask_int8 = np.ascontiguousarray(mask, np.int8)
-        polarization = geometry.polarization
+        # pyFAI rounds towards zero: without this, pixels up to a step below the range would go into its first bin
+        self.mask = mask | (self.q_pixels < self._range[0]) | (self.q_pixels >= self._range[1])
         self._options: dict[str, Any] = {
             "radial_range": self._range,
             "azimuth_range": geometry.azimuth_range,
-            "mask": self._mask_int8,
-            "polarization_factor": polarization if polarization is None or polarization[1] else polarization[0],
+            "mask": np.ascontiguousarray(self.mask, np.int8),
+            "polarization_factor": geometry.polarization and PolarizationDescription(*geometry.polarization),
             "correctSolidAngle": geometry.has_solid_angle,
             "normalization_factor": geometry.normalization_factor,
             "method": _METHOD,
@@ -97,7 +99,8 @@ class Binner:
 
     def _choose_bins(self) -> Bins:
         low = float(self.q_pixels[~self.mask].min())
-        return Bins(low + 0.5 * self.pixel_step_nm1, self.pixel_step_nm1)
+        # the pixel of smallest q lies just inside the first bin, not on its edge
+        return Bins(low + 0.499 * self.pixel_step_nm1, self.pixel_step_nm1)
 
     def _lay_out_bins(self) -> tuple[FloatArray, tuple[float, float]]:
         """Return the (Q,) bin centres over the detector, above q = 0, and the outer edges."""
@@ -110,7 +113,8 @@ class Binner:
                 f"bins of {step:g} per nm give {max(last - first + 1, 0)} points from {used.min():.4g} to "
                 f"{used.max():.4g} per nm: choose another step"
             )
-        return origin + np.arange(first, last + 1) * step, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)
+        centres = np.asarray(origin + np.arange(first, last + 1) * step, np.float64)
+        return centres, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)
 
     def _integrate(self, data: NDArray[Any], **extra: Any) -> Any:
         with np.errstate(invalid="ignore", divide="ignore"):  # empty bins
@@ -141,6 +145,7 @@ class Binner:
         # as many of the dark's counts as there are pixels left in the bin
         dark_counts = self._dark_counts * frames * base / np.where(self._dark_exposure > 0, self._dark_exposure, 1.0)
         counts = signal + dark_counts
+        counts[np.abs(counts) < 1e-5 * dark_counts] = 0.0  # zero but for the rounding of the subtraction
         if is_counted:
             variance = estimate_counts(counts, exposure, self.q_nm1)
             variance += dark_counts * frames / self._geometry.dark_frames

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,36 +14,12 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.reduce.beamstop import describe_beamstop, find_beam_pixels
 from pyfai_grf.reduce.binning import Binner, Bins, BinSums
-from pyfai_grf.reduce.geometry import Geometry, load_geometry, wrap_integrator
-from pyfai_grf.reduce.images import read_frames, read_mask, read_mean
-from pyfai_grf.reduce.pixels import BoolArray, Frame, make_frame, sum_frames
+from pyfai_grf.reduce.geometry import Geometry
+from pyfai_grf.reduce.images import read_frames
+from pyfai_grf.reduce.pixels import Frame, make_frame, sum_frames
+from pyfai_grf.reduce.settings import Path, ReductionSettings, check_shapes, complete_geometry, iterate_frames
 
 __all__ = ["Bins", "Frame", "Reducer", "ReductionSettings", "reduce_frame"]
-
-Path = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class ReductionSettings:
-    """All that does not change from frame to frame.
-
-    Attributes
-    ----------
-    geometry : the path of a ``.poni`` or of pyFAI-integrate's JSON, a Geometry, or a pyFAI integrator.
-    mask : a path, or (H, W), True (not zero) where masked; joined to the masks of detector and configuration.
-    dark, flat : a path, paths to average, or (H, W); take the place of the configuration's.
-    background : a path (all its frames are averaged), (H, W), a Frame, or an iterable of frames.
-    background_scale : what the background is multiplied by before it is subtracted (transmission, exposure ...).
-    bins : the q grid; None for about one pixel a bin.
-    """
-
-    geometry: Any
-    mask: Path | NDArray[Any] | None = None
-    dark: Any = None
-    flat: Any = None
-    background: Any = None
-    background_scale: float = 1.0
-    bins: Bins | None = None
 
 
 def reduce_frame(
@@ -88,7 +64,7 @@ class Reducer:
 
     def __init__(self, settings: ReductionSettings) -> None:
         self.settings = settings
-        self._geometry = _complete_geometry(settings)
+        self._geometry = complete_geometry(settings)
         self._binner: Binner | None = None
         self._background: tuple[BinSums, dict[str, Any]] | None = None
         self._beam: tuple[NDArray[np.intp], ...] | None = None
@@ -144,17 +120,17 @@ class Reducer:
         return self._binner
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
-        _check_shapes(self._geometry, shape)
+        check_shapes(self._geometry, shape)
         mask = np.zeros(shape, bool) if self._geometry.mask is None else self._geometry.mask
         binner = Binner(self._geometry, mask, self.settings.bins)
         if self.settings.background is not None:
-            total, count = sum_frames(_iterate_frames(self.settings.background))
+            total, count = sum_frames(iterate_frames(self.settings.background))
             if total.data.shape != shape:
-                raise InputError(f"the background has shape {total.data.shape}, the detector {shape}: give one that fits")
-            sums, model, warnings = _sum_bins(binner, total, count)
+                raise InputError(f"the background has shape {total.data.shape}, the frames {shape}: give one that fits")
+            sums, _, warnings = _sum_bins(binner, total, count)
             if not sums.pixels.any():
                 raise InputError(f"the background {total.source} has no usable pixel")
-            self._background = sums, {"source": total.source, "n_frames": count, "noise_model": model, "notes": warnings}
+            self._background = sums, {"source": total.source, "n_frames": count, "notes": warnings}
         if not self._geometry.has_user_mask:
             self._beam = find_beam_pixels(binner.q_pixels, binner.pixel_step_nm1)
         self._binner = binner
@@ -172,7 +148,7 @@ class Reducer:
             used &= (binner.q_nm1 >= low) & (binner.q_nm1 <= high)
         if used.sum() < 2:
             raise InputError(f"{int(used.sum())} points are left: check the mask, the ranges and the background")
-        counts = float(sums.counts[used].sum())
+        counts = float((sums.intensity * sums.exposure)[used].sum())
         return Curve(binner.q_nm1[used], intensity[used], np.sqrt(variance[used]), sums.exposure[used], counts)
 
     def _list_warnings(self, frame: Frame, binner: Binner, intensity: NDArray[np.float64]) -> list[str]:
@@ -220,52 +196,3 @@ def _sum_bins(binner: Binner, frame: Frame, count: int) -> tuple[BinSums, str, l
     is_whole = bool(np.array_equal(part, np.rint(part)))
     warnings = [] if is_whole else ["values are not whole numbers: sigma is right only if they are photon counts"]
     return binner.sum_frame(data, bad, count), _ASSUMED, warnings
-
-
-def _complete_geometry(settings: ReductionSettings) -> Geometry:
-    """Return the geometry with the settings' own mask, dark and flat."""
-    given = settings.geometry
-    if isinstance(given, str | os.PathLike):
-        geometry = load_geometry(given)
-    else:
-        geometry = given if isinstance(given, Geometry) else wrap_integrator(given)
-    changes: dict[str, Any] = {}
-    if settings.mask is not None:
-        is_path = isinstance(settings.mask, str | os.PathLike)
-        mask: BoolArray = read_mask(settings.mask) if is_path else np.asarray(settings.mask) != 0  # type: ignore[arg-type]
-        _check_shape("mask", mask.shape, "detector", None if geometry.mask is None else geometry.mask.shape)
-        changes.update(mask=mask if geometry.mask is None else mask | geometry.mask, has_user_mask=True)
-    if settings.dark is not None:
-        changes["dark"], changes["dark_frames"] = _read_correction(settings.dark)
-    if settings.flat is not None:
-        changes["flat"], _ = _read_correction(settings.flat)
-    return replace(geometry, **changes)
-
-
-def _read_correction(given: Any) -> tuple[NDArray[np.float32], int]:
-    if isinstance(given, np.ndarray):
-        return given.astype(np.float32), 1
-    return read_mean([given] if isinstance(given, str | os.PathLike) else list(given))
-
-
-def _check_shapes(geometry: Geometry, shape: tuple[int, ...]) -> None:
-    for name in ("mask", "dark", "flat"):
-        image = getattr(geometry, name)
-        _check_shape(name, None if image is None else image.shape, "frame (or detector)", shape)
-
-
-def _check_shape(name: str, found: tuple[int, ...] | None, other: str, wanted: tuple[int, ...] | None) -> None:
-    if found is not None and wanted is not None and found != wanted:
-        raise InputError(f"the {name} has shape {found}, the {other} {wanted}: give a {name} that fits")
-
-
-def _iterate_frames(given: Any) -> Iterator[Frame]:
-    if isinstance(given, str | os.PathLike):
-        yield from read_frames(given)
-    elif isinstance(given, Frame):
-        yield given
-    elif isinstance(given, np.ndarray):
-        yield make_frame(given, "background array")
-    else:
-        for part in given:
-            yield from _iterate_frames(part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.reduce.images import read_mask, read_mean
 from pyfai_grf.reduce.pixels import BoolArray
 
 FloatImage = NDArray[np.float32]
@@ -83,7 +81,9 @@ def load_geometry(path: str | os.PathLike[str]) -> Geometry:
     except OSError as problem:
         raise InputError(f"cannot read the geometry {name}: {problem.strerror or problem}") from problem
     if text.lstrip().startswith(("{", "[")):
-        return _load_json(name, text)
+        from pyfai_grf.reduce.configuration import load_configuration
+
+        return load_configuration(name, text)
     return _load_poni(name, text)
 
 
@@ -104,11 +104,10 @@ def wrap_integrator(integrator: Any) -> Geometry:
     detector = integrator.detector
     dark, flat, mask = detector.darkcurrent, detector.flatfield, detector.mask
     own = copy.copy(detector)
-    fresh = type(detector)(orientation=detector.orientation) if mask is not None else None
-    standard = None if fresh is None or fresh.shape != detector.shape else fresh.mask
+    standard = own.calc_mask()
     has_user_mask = mask is not None and (standard is None or not np.array_equal(mask != 0, standard != 0))
-    return _build_geometry(
-        _read_parameters(integrator),
+    return build_geometry(
+        read_parameters(integrator),
         own,
         "integrator",
         mask=None if mask is None else np.asarray(mask) != 0,
@@ -118,12 +117,28 @@ def wrap_integrator(integrator: Any) -> Geometry:
     )
 
 
-def _read_parameters(source: Any) -> dict[str, float | None]:
+def join_masks(mask: BoolArray, other: BoolArray | None) -> BoolArray:
+    """Return the union of a mask and the detector's (or None), both (H, W) and True where masked.
+
+    Raises
+    ------
+    InputError
+        If their shapes differ.
+    """
+    if other is None:
+        return mask
+    if mask.shape != other.shape:
+        raise InputError(f"the mask has shape {mask.shape}, the detector {other.shape}: give a mask that fits")
+    return mask | other
+
+
+def read_parameters(source: Any) -> dict[str, float | None]:
+    """Return the numbers of a geometry that a PoniFile or an integrator holds."""
     names = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3", "wavelength")
     return {name: getattr(source, name) for name in names}
 
 
-def _build_geometry(parameters: Mapping[str, Any], detector: Any, source: str, **extra: Any) -> Geometry:
+def build_geometry(parameters: Mapping[str, Any], detector: Any, source: str, **extra: Any) -> Geometry:
     """Return a Geometry around an integrator of our own, after a check of the numbers that it needs."""
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
@@ -153,106 +168,15 @@ def _load_poni(name: str, text: str) -> Geometry:
     keys = {line.split(":")[0].strip().lower() for line in text.splitlines() if ":" in line}
     missing = [key for key in _REQUIRED if key.lower() not in keys]
     if missing:
-        raise InputError(f"{name} is no complete .poni file ({', '.join(missing)} missing): calibrate with pyFAI-calib2")
+        raise InputError(f"{name} is no complete .poni file ({', '.join(missing)} missing): save it with pyFAI-calib2")
     try:
         poni = PoniFile(name)
         detector = poni.detector
     except Exception as problem:  # ValueError, RuntimeError (unknown detector), KeyError, JSONDecodeError ...
-        raise InputError(f"{name} is damaged: {_shorten(problem)}: calibrate with pyFAI-calib2") from problem
-    return _build_geometry(_read_parameters(poni), detector, name)
+        raise InputError(f"{name} is damaged: {shorten_problem(problem)}: calibrate with pyFAI-calib2") from problem
+    return build_geometry(read_parameters(poni), detector, name)
 
 
-def _shorten(problem: Exception) -> str:
+def shorten_problem(problem: Exception) -> str:
+    """Return the first line of what an exception says."""
     return (str(problem).splitlines() or [type(problem).__name__])[0][:200]
-
-
-def _load_json(name: str, text: str) -> Geometry:
-    from pyFAI.io.integration_config import WorkerConfig
-    from pyFAI.io.ponifile import PoniFile
-
-    try:
-        content = json.loads(text)
-        if not isinstance(content, dict):
-            raise ValueError("it is not the JSON of pyFAI-integrate")
-        if "poni_version" in content:  # a geometry alone, without anything about the integration
-            poni, config = PoniFile(content), WorkerConfig()
-        else:
-            config = WorkerConfig.from_dict(content)
-            poni = config.poni or PoniFile()
-        detector = poni.detector
-    except Exception as problem:  # whatever a wrong value in a wrong place does to pyFAI
-        raise InputError(f"{name} is damaged: {_shorten(problem)}: save it again with pyFAI-integrate") from problem
-    geometry = _build_geometry(_read_parameters(poni), detector, name)
-    return _apply_config(geometry, config, name)
-
-
-def _apply_config(geometry: Geometry, config: Any, name: str) -> Geometry:
-    """Return ``geometry`` with what the configuration of pyFAI-integrate adds."""
-    changes: dict[str, Any] = {"notes": _list_ignored(config)}
-    if config.mask_file:
-        mask = read_mask(_locate(config.mask_file, name))
-        changes["mask"] = mask if geometry.mask is None else _join(mask, geometry.mask, str(config.mask_file))
-        changes["has_user_mask"] = True
-    if config.dark_current:
-        changes["dark"], changes["dark_frames"] = read_mean(_locate_all(config.dark_current, name))
-    if config.flat_field:
-        changes["flat"], _ = read_mean(_locate_all(config.flat_field, name))
-    if config.polarization_description is not None:
-        factor, offset = config.polarization_description
-        changes["polarization"] = None if factor is None else (float(factor), float(offset or 0.0))
-    changes["has_solid_angle"] = config.correct_solid_angle is not False
-    changes["normalization_factor"] = float(config.normalization_factor or 1.0)
-    if config.val_dummy is not None:
-        changes["dummy"] = (float(config.val_dummy), float(config.delta_dummy or 0.0))
-    if config.do_azimuthal_range:
-        changes["azimuth_range"] = (float(config.azimuth_range[0]), float(config.azimuth_range[1]))
-    if config.do_radial_range:
-        changes["q_range_nm1"] = _convert_range(config, geometry.integrator.wavelength, name)
-    return Geometry(**{**geometry.__dict__, **changes})
-
-
-def _join(mask: BoolArray, other: BoolArray, name: str) -> BoolArray:
-    if mask.shape != other.shape:
-        raise InputError(f"{name}: the mask has shape {mask.shape}, the detector {other.shape}: give a mask that fits")
-    return mask | other
-
-
-def _list_ignored(config: Any) -> tuple[str, ...]:
-    notes = []
-    if config.integrator_method and "integrate" not in config.integrator_method:
-        notes.append(f"the configuration's method {config.integrator_method} is not used: plain azimuthal averaging")
-    if config.monitor_name:
-        notes.append(f"the configuration's monitor {config.monitor_name} is not used")
-    if config.correct_solid_angle is False:
-        notes.append("the configuration switches the solid angle correction off")
-    return tuple(notes)
-
-
-def _locate_all(paths: str | list[str], config_path: str) -> list[str]:
-    return [_locate(path, config_path) for path in ([paths] if isinstance(paths, str) else paths)]
-
-
-def _locate(path: str, config_path: str) -> str:
-    """Return where ``path`` is: as it stands, or beside the configuration that names it."""
-    from silx.io.url import DataUrl
-
-    url = DataUrl(path)
-    file = str(url.file_path() or path).partition("::")[0]
-    inner = str(url.data_path() or path.partition("::")[2])
-    beside = os.path.join(os.path.dirname(config_path), file)
-    found = file if os.path.exists(file) or not os.path.exists(beside) else beside
-    return f"{found}::{inner}" if inner else found
-
-
-def _convert_range(config: Any, wavelength: float, name: str) -> tuple[float, float]:
-    """Return the radial range of the configuration, in 1/nm."""
-    low, high = sorted(float(value) for value in config.radial_range)
-    unit = str(getattr(config.unit, "name", config.unit) or "2th_deg")
-    per_angle = {"2th_deg": math.pi / 360, "2th_rad": 0.5}
-    factors = {"q_nm^-1": 1.0, "q_A^-1": 10.0, "q_m^-1": 1e-9}
-    if unit in factors:
-        return low * factors[unit], high * factors[unit]
-    if unit in per_angle:
-        scale = 4e-9 * math.pi / wavelength
-        return scale * math.sin(low * per_angle[unit]), scale * math.sin(high * per_angle[unit])
-    raise InputError(f"{name}: a radial range in {unit} is not understood: save it with the unit q_nm^-1")

@@ -107,11 +107,12 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("unit", ["q_nm^-1", "q_A^-1"])
+@pytest.mark.parametrize(
+    ("writer", "unit"),
+    # pyFAI refuses NXazint1d in 1/nm
+    [(w, u) for w in WRITERS for u in ("q_nm^-1", "q_A^-1") if (w, u) != ("nxazint1d", "q_nm^-1")],
+)
 def test_pyfai_hdf5_reads_back(writer: str, unit: str, results, tmp_path: Path) -> None:
-    if writer == "nxazint1d" and unit == "q_nm^-1":
-        pytest.skip("pyFAI writes NXazint1d in 1/angstrom only")
     result = results[unit, "poisson"]
     WRITERS[writer](tmp_path / "curve.h5", result)
     (curve,) = read_curves(tmp_path / "curve.h5")
@@ -287,7 +288,7 @@ def test_group_without_attributes_is_read_by_its_names(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "plain.h5", "w") as file:
         group = file.create_group("reduced/run1")
         group.update({"q": Q / 10, "I": I, "sigma": SIGMA})
-    with pytest.raises(InputError, match="no one-dimensional curve.*/reduced"):
+    with pytest.raises(InputError, match=r"no one-dimensional curve.*/reduced"):
         read_curves(tmp_path / "plain.h5", "A")  # nothing says that this is a curve: the user must
     _check(read_curves(f"{tmp_path}/plain.h5::/reduced/run1", "A")[0])
     with pytest.raises(InputError, match="--unit nm or --unit A"):
@@ -429,7 +430,7 @@ def test_third_column_is_ignored_where_it_is_a_resolution(tmp_path: Path) -> Non
 
 def test_four_columns_need_names(tmp_path: Path) -> None:
     table = _table(Q, I, Q / 100, SIGMA)
-    with pytest.raises(InputError, match="4 columns, and no header.*keep two"):
+    with pytest.raises(InputError, match=r"4 columns, and no header.*keep two"):
         read_curves(_write(tmp_path / "bare.dat", table), "nm")
     _check(read_curves(_write(tmp_path / "named.dat", "<X> <Y> <dQ> <dY>\n" + table), "nm")[0], rtol=1e-8)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.integrate import quad, simpson
+from scipy.integrate import quad, simpson, trapezoid
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.simulate.closed_form import (
@@ -49,7 +49,7 @@ def test_correlation_is_the_transform_of_the_spectral_density(dumb_correlation):
 def test_agrees_with_a_dumb_evaluation(dumb_correlation, porosity):
     x = np.array([0.0, 1e-3, 0.03, 0.2, 0.5, 0.8, 1.0, 1.3, 1.7, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0])
     covariance = covary_by_sum(dumb_correlation, porosity)
-    dumb = [4 * np.pi * np.trapezoid(R**2 * covariance * np.sinc(s * R / np.pi), R) for s in x]
+    dumb = [4 * np.pi * trapezoid(R**2 * covariance * np.sinc(s * R / np.pi), R) for s in x]
     # Euler-Maclaurin: the trapezoid is off by h^4 x c_1 / 120, at x = 20 a relative 1e-5
     np.testing.assert_allclose(compute_scale_free_intensity(x, porosity), dumb, rtol=3e-5)
     np.testing.assert_allclose(expected_intensity(x, 1.0, porosity), dumb, rtol=3e-5)
@@ -99,8 +99,8 @@ def test_invariant_and_covariance_at_zero_are_the_variance_of_the_phases(porosit
 def test_small_q_limit_is_the_volume_integral_of_the_covariance():
     a, porosity = 3.0, 0.3
     covariance = compute_covariance(R, np.atleast_1d(compute_threshold(porosity)))[0]
-    plateau = 4 * np.pi * np.trapezoid(R**2 * covariance, R) * a**3
-    curvature = np.trapezoid(R**4 * covariance, R) / np.trapezoid(R**2 * covariance, R) * a**2 / 6
+    plateau = 4 * np.pi * trapezoid(R**2 * covariance, R) * a**3
+    curvature = trapezoid(R**4 * covariance, R) / trapezoid(R**2 * covariance, R) * a**2 / 6
     assert expected_intensity(0.0, a, porosity) == pytest.approx(plateau, rel=1e-5)
     q = 0.02
     drop = 1 - expected_intensity(q, a, porosity) / expected_intensity(0.0, a, porosity)

@@ -1,0 +1,147 @@
+"""What a model reads from a curve: Porod-normalised, binned, logarithmic intensities and one number for the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.features.significance import merge_nonpositive
+
+#: how the noise of a curve is told: by its own scatter, or by its counts sum (I / sigma)^2
+NOISE_KINDS = ("scatter", "counts")
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """The feature specification: saved with a model, and the only way from a curve to its inputs.
+
+    ``q_nm1`` (M,) is the model grid; ``starts`` (B,) the first grid point of each bin; ``noise`` one of NOISE_KINDS.
+    """
+
+    q_nm1: FloatArray
+    starts: tuple[int, ...]
+    noise: str
+
+    @property
+    def q_bins_nm1(self) -> FloatArray:
+        """Mean q of each bin (B,), in 1/nm, weighted like the intensities."""
+        return _average(self, self.q_nm1[np.newaxis])[0]
+
+    @property
+    def names(self) -> list[str]:
+        """What each feature is, in words, (B + 1,)."""
+        return [f"intensity near q = {q:.3g} 1/nm" for q in self.q_bins_nm1] + [f"noise ({self.noise})"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``model.json`` stores; the grid stands in full so that no rounding can shift it."""
+        return {
+            "q_nm1": self.q_nm1.tolist(),
+            "bin_starts": list(self.starts),
+            "bin_weight": "q",
+            "normalisation": "4 pi sum I q^2 dq (Röding et al. 2022, Eq. 12)",
+            "transform": "ln",
+            "noise": self.noise,
+        }
+
+    @classmethod
+    def from_json(cls, text: dict[str, Any]) -> FeatureSpec:
+        """Return the specification that ``to_json`` wrote."""
+        return cls(np.array(text["q_nm1"], dtype=np.float64), tuple(text["bin_starts"]), str(text["noise"]))
+
+
+@dataclass(frozen=True)
+class Features:
+    """``values`` (N, B + 1), ``merged`` (N,): part of the bins that had to be merged to be significant."""
+
+    values: FloatArray
+    merged: FloatArray
+
+
+def make_spec(q_nm1: FloatArray, noise: str, bins: int = 60) -> FeatureSpec:
+    """Return a specification with about ``bins`` bins of equal width in ln q, one grid point each at least.
+
+    Raises
+    ------
+    InputError
+        If the grid is not equidistant (Eq. 12 takes one step), or too short.
+    """
+    q = np.asarray(q_nm1, dtype=np.float64)
+    if q.ndim != 1 or q.size < 20 or q[0] <= 0 or not np.allclose(np.diff(q), q[1] - q[0], rtol=1e-6):
+        raise InputError(f"a model grid is 20 or more equidistant q above 0 in 1/nm, found shape {q.shape}")
+    starts = np.unique(np.searchsorted(q, np.geomspace(q[0], q[-1], bins + 1)[:-1]))
+    return FeatureSpec(q, tuple(int(s) for s in starts), noise)
+
+
+def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray | None = None) -> Features:
+    """Return the features of curves (N, M) on the grid of ``spec``; ``sigma`` alike (needed for noise "counts").
+
+    Raises
+    ------
+    InputError
+        If the shape does not match, a value is not finite, the invariant is not positive, or sigma is needed and
+        missing.
+    """
+    intensity = np.atleast_2d(np.asarray(intensity, dtype=np.float64))
+    if intensity.shape[-1] != spec.q_nm1.size:
+        raise InputError(f"curves of {intensity.shape[-1]} points given, the model reads {spec.q_nm1.size}: resample")
+    if not np.isfinite(intensity).all():
+        raise InputError("an intensity is not finite: drop such points, the gap is bridged when resampling")
+    invariant = compute_total(spec.q_nm1, intensity)
+    if not np.all(invariant > 0):
+        raise InputError("the invariant of a curve is not positive: more background was subtracted than there is signal")
+    binned = _average(spec, intensity / invariant[:, np.newaxis])
+    merged = np.zeros(len(intensity))
+    if sigma is not None:
+        sigma = np.atleast_2d(np.asarray(sigma, dtype=np.float64))
+        errors = _average(spec, sigma / invariant[:, np.newaxis], is_error=True)
+        _merge_bins(spec, binned, errors, merged)
+    if not np.all(binned > 0):
+        _merge_bins(spec, binned, np.zeros_like(binned), merged)
+    noise = _measure_counts(intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
+    values = np.column_stack((np.log(np.maximum(binned, np.finfo(float).tiny)), noise))
+    return Features(values, merged)
+
+
+def compute_total(q_nm1: FloatArray, intensity: FloatArray) -> FloatArray:
+    """Return 4 pi sum I q^2 dq over the grid, (N,): Röding et al. 2022, Eq. 12."""
+    return np.asarray(4 * np.pi * (q_nm1[1] - q_nm1[0]) * (intensity @ q_nm1**2))
+
+
+def _average(spec: FeatureSpec, values: FloatArray, is_error: bool = False) -> FloatArray:
+    """Return bin means weighted by q, as the pixels of a flat detector are; of errors in quadrature."""
+    weights = np.add.reduceat(spec.q_nm1, spec.starts)
+    if is_error:
+        return np.asarray(np.sqrt(np.add.reduceat((values * spec.q_nm1) ** 2, spec.starts, axis=1)) / weights)
+    return np.asarray(np.add.reduceat(values * spec.q_nm1, spec.starts, axis=1) / weights)
+
+
+def _merge_bins(spec: FeatureSpec, binned: FloatArray, errors: FloatArray, merged: FloatArray) -> None:
+    """Merge, in place, bins that are not significantly positive with their neighbours; count them in ``merged``."""
+    q, weight = spec.q_bins_nm1, np.add.reduceat(spec.q_nm1, spec.starts)
+    for row in np.flatnonzero(np.any(binned <= 2 * errors, axis=1)):
+        curve, fraction = merge_nonpositive(Curve(q, binned[row], errors[row], weight))
+        binned[row] = curve.intensity
+        merged[row] = max(merged[row], fraction)
+
+
+def _measure_counts(intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:
+    """Return log10 of sum (I / sigma)^2, (N,): for counting noise the number of photons."""
+    if sigma is None:
+        raise InputError("this model reads the counting noise: give sigma, or let the model estimate it")
+    if not np.all(sigma > 0):
+        raise InputError("sigma must be above 0 everywhere")
+    return np.asarray(np.log10(np.sum((intensity / sigma) ** 2, axis=1)))
+
+
+def _measure_scatter(intensity: FloatArray) -> FloatArray:
+    """Return log10 of the relative scatter about a local parabola, (N,), from third differences of ln I.
+
+    Their variance is 20 times that of independent noise; the last third of the grid, where the noise is largest.
+    """
+    part = np.log(np.maximum(intensity[:, -(intensity.shape[1] // 3) :], np.finfo(float).tiny))
+    scatter = 1.4826 * np.median(np.abs(np.diff(part, n=3, axis=1)), axis=1) / np.sqrt(20)
+    return np.asarray(np.log10(np.maximum(scatter, 1e-5)))

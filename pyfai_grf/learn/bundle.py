@@ -1,0 +1,227 @@
+"""The model bundle: a folder with everything a prediction needs, checked by hashes when it is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from pyfai_grf.core.errors import BundleError, InputError
+from pyfai_grf.core.parameters import MATERIALS, Material, get_material
+from pyfai_grf.core.records import Curve, FloatArray, Prediction
+from pyfai_grf.core.units import parse_q_unit
+from pyfai_grf.features.coverage import check_coverage
+from pyfai_grf.features.resampling import resample
+from pyfai_grf.features.significance import estimate_sigma
+from pyfai_grf.features.specification import FeatureSpec, compute_features
+from pyfai_grf.learn.applicability import judge_features, judge_values
+from pyfai_grf.learn.regressor import Regressor
+from pyfai_grf.learn.smooth import Projection, SmoothModel
+
+FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 1
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: feature specification, one regressor per parameter, and where it all came from.
+
+    ``description`` is what ``model.json`` holds: material, flavour, provenance, errors on the test set. ``sha256`` is
+    the hash of the whole bundle, "" before it is saved.
+    """
+
+    name: str
+    spec: FeatureSpec
+    projection: Projection
+    regressors: Mapping[str, Regressor]
+    description: Mapping[str, Any]
+    sha256: str = ""
+
+    @property
+    def material(self) -> Material:
+        """The material class that the model was trained for."""
+        return get_material(self.description["material"])
+
+    @property
+    def flavour(self) -> str:
+        """ "measured" or "paper"."""
+        return str(self.description["flavour"])
+
+    @property
+    def q_nm1(self) -> FloatArray:
+        """The model's q grid (M,), 1/nm."""
+        return self.spec.q_nm1
+
+    def predict(
+        self, q: FloatArray, intensity: FloatArray, sigma: FloatArray | None = None, unit: str = "nm^-1"
+    ) -> Prediction:
+        """Return the parameters behind one or more curves.
+
+        Parameters
+        ----------
+        q : (Q,) momentum transfer in ``unit``.
+        intensity : (Q,) or (N, Q), any scale.
+        sigma : standard errors of ``intensity``, of its shape; None: estimated from the curve's own scatter.
+        unit : "nm^-1" or "A^-1".
+
+        Raises
+        ------
+        QRangeError
+            If the curves do not cover the model's q range.
+        InputError
+            If an array has the wrong shape or cannot be a scattering curve.
+        """
+        q = np.asarray(q, dtype=np.float64) * parse_q_unit(unit)
+        intensity = np.atleast_2d(np.asarray(intensity, dtype=np.float64))
+        if q.ndim != 1 or intensity.ndim != 2 or intensity.shape[1] != q.size:
+            raise InputError(f"q has shape {q.shape} and intensity {intensity.shape}: give (Q,) and (Q,) or (N, Q)")
+        errors = None if sigma is None else np.atleast_2d(np.asarray(sigma, dtype=np.float64))
+        if errors is not None and errors.shape != intensity.shape:
+            raise InputError(f"sigma has shape {errors.shape}, intensity {intensity.shape}: they must agree")
+        rows = [Curve(q, row, None if errors is None else errors[n]) for n, row in enumerate(intensity)]
+        return self._predict_prepared([self.prepare(curve) for curve in rows])
+
+    def predict_curve(self, curve: Curve) -> Prediction:
+        """Return the parameters behind one curve (N = 1); raises as :meth:`predict`."""
+        return self._predict_prepared([self.prepare(curve)])
+
+    def prepare(self, curve: Curve) -> Curve:
+        """Return ``curve`` on the model's grid, with a sigma if the model needs one.
+
+        Raises
+        ------
+        QRangeError
+            If the curve does not cover the model's q range.
+        """
+        check_coverage(curve, self.q_nm1, self.name)
+        on_grid = resample(curve, self.q_nm1)
+        if self.spec.noise == "scatter":
+            return replace(on_grid, sigma=None)
+        if on_grid.sigma is None:
+            return replace(on_grid, sigma=estimate_sigma(on_grid.q_nm1, on_grid.intensity))
+        return on_grid
+
+    def _predict_prepared(self, curves: list[Curve]) -> Prediction:
+        intensity = np.array([c.intensity for c in curves])
+        sigma = np.array([c.sigma for c in curves]) if self.spec.noise == "counts" else None
+        features = compute_features(self.spec, intensity, sigma)
+        columns = {name: r.predict(self.projection, features.values) for name, r in self.regressors.items()}
+        values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
+        about_curve = judge_features(self.spec, self.projection, features)
+        about_value = judge_values(self.material, float(self.description["length_scale"]), values)
+        reasons = tuple("; ".join(filter(None, pair)) for pair in zip(about_curve, about_value, strict=True))
+        return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
+
+
+def find_bundled() -> dict[str, Path]:
+    """Return name -> folder of the bundles that are installed with the package."""
+    root = Path(str(importlib.resources.files("pyfai_grf_models")))
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{DESCRIPTION}"))}
+
+
+def load_model(name_or_path: str | Path) -> Model:
+    """Load a model: the name of a bundled one, or the path of a bundle.
+
+    A class whose model for measured samples is not there yet resolves to its "@paper" model, whose name says so.
+
+    Raises
+    ------
+    BundleError
+        If there is no such model, or its files do not match their hashes.
+    """
+    name = str(name_or_path)
+    bundled = find_bundled()
+    if name in MATERIALS and name not in bundled:
+        name = f"{name}@paper"
+    path = bundled.get(name, Path(name_or_path))
+    if not (path / DESCRIPTION).is_file():
+        raise BundleError(
+            f"there is no model {str(name_or_path)!r}: choose one of {', '.join(bundled) or '(none is bundled)'}, or "
+            f"the folder of a bundle that 'pyfai-grf train' made"
+        )
+    try:
+        return _read(path)
+    except (OSError, KeyError, ValueError, TypeError, IndexError, xgboost.core.XGBoostError) as problem:
+        raise BundleError(f"the model bundle {path} is damaged ({problem}): install or train it again") from None
+
+
+def save_model(model: Model, path: str | Path) -> Model:
+    """Write ``model`` as a bundle and return it with its hash.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is not a bundle, or cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not (path / DESCRIPTION).is_file():
+        raise InputError(f"{path} exists and is not a model bundle: choose another folder")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        arrays = {f"projection/{k}": v for k, v in vars(model.projection).items()}
+        for name, regressor in model.regressors.items():
+            regressor.trees.save_model(path / f"{name}.ubj")
+            arrays[f"{name}/coefficients"] = regressor.smooth.coefficients
+            regressor.spread.save_model(path / f"{name}-spread.ubj")
+        np.savez_compressed(path / "arrays.npz", **arrays)
+        files = [f"{name}{part}.ubj" for name in model.regressors for part in ("", "-spread")] + ["arrays.npz"]
+        description = dict(
+            model.description,
+            format=FORMAT,
+            format_version=FORMAT_VERSION,
+            name=model.name,
+            features=model.spec.to_json(),
+            regressors={name: _describe(regressor) for name, regressor in model.regressors.items()},
+            sha256={file: _hash(path / file) for file in files},
+        )
+        (path / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
+    except OSError as problem:
+        raise InputError(f"cannot write the model bundle {path}: {problem}") from None
+    return replace(model, description=description, sha256=_hash(path / DESCRIPTION))
+
+
+def _describe(regressor: Regressor) -> dict[str, Any]:
+    return {
+        "is_log": regressor.is_log,
+        "interval_factor": regressor.factor,
+        "smooth_components": regressor.smooth.components,
+        "smooth_degree": regressor.smooth.degree,
+        "trees": regressor.trees.num_boosted_rounds(),
+    }
+
+
+def _read(path: Path) -> Model:
+    text = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    if text.get("format") != FORMAT or text["format_version"] != FORMAT_VERSION:
+        raise BundleError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}: train it again")
+    for file, expected in text["sha256"].items():
+        if _hash(path / file) != expected:
+            raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install or train it again")
+    with np.load(path / "arrays.npz", allow_pickle=False) as arrays:
+        projection = Projection(
+            **{key: arrays[f"projection/{key}"] for key in ("mean", "scale", "axes", "spread", "low", "high")},
+            residual_limit=float(arrays["projection/residual_limit"]),
+        )
+        regressors = {
+            name: Regressor(
+                SmoothModel(entry["smooth_components"], entry["smooth_degree"], arrays[f"{name}/coefficients"]),
+                xgboost.Booster(model_file=path / f"{name}.ubj"),
+                xgboost.Booster(model_file=path / f"{name}-spread.ubj"),
+                entry["is_log"],
+                entry["interval_factor"],
+            )
+            for name, entry in text["regressors"].items()
+        }
+    spec = FeatureSpec.from_json(text["features"])
+    return Model(text["name"], spec, projection, regressors, text, _hash(path / DESCRIPTION))
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

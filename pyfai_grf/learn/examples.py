@@ -1,0 +1,180 @@
+"""Training examples: features and targets, from the structure library or from the closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import PARAMETERS, Material
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.features.specification import FeatureSpec, compute_features
+from pyfai_grf.learn.settings import TrainSettings
+from pyfai_grf.library.design import SPLITS
+from pyfai_grf.library.shard import DENSITIES, Shard
+from pyfai_grf.simulate.closed_form import expected_intensity
+from pyfai_grf.simulate.noise import add_noise
+
+#: the paper's noise levels (section 2.3), and the photons behind a measured curve
+PAPER_LOG10_ALPHA = (2.0, 5.5)
+LOG10_COUNTS = (5.5, 9.0)
+#: residual flat background as a part of I at the end of the grid: log-uniform, one in five of the other sign
+LOG10_BACKGROUND = (-3.0, -0.3)
+_OVERSUBTRACTED = 0.2
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N examples of S structures.
+
+    ``features`` (N, F); ``targets`` name -> (N,); ``structure`` (N,) tells which structure an example is of, ``split``
+    (N,) which part of the data that structure belongs to. ``provenance`` is JSON-ready.
+    """
+
+    features: FloatArray
+    targets: Mapping[str, FloatArray]
+    structure: NDArray[np.int64]
+    split: NDArray[np.str_]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def select(self, rows: NDArray[np.bool_]) -> Examples:
+        """Return the examples where ``rows`` (N,) is true."""
+        targets = {name: values[rows] for name, values in self.targets.items()}
+        return Examples(self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance)
+
+    def get_published(self, material: Material, length_scale: float) -> NDArray[np.bool_]:
+        """Return which examples lie inside the published ranges of ``material`` (the rest is margin)."""
+        inside = np.ones(len(self.features), dtype=bool)
+        for name, values in self.targets.items():
+            low, high = (bound * (length_scale if name == "a" else 1) for bound in material.get_range(name))
+            inside &= (values >= low) & (values <= high)
+        return inside
+
+
+def make_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[Shard]) -> Examples:
+    """Return the examples that ``settings`` asks for: from ``shards`` for "@paper", else from the closed form.
+
+    Raises
+    ------
+    InputError
+        If a "@paper" class is asked for without a library, or shards of different generators are mixed.
+    """
+    if not settings.is_paper:
+        return make_measured_examples(settings, spec)
+    if not shards:
+        raise InputError(f"{settings.name} learns from simulated structures: name one or more LIBRARY.h5")
+    generators = {(s.setting.spectrum, s.setting.generator_version, s.setting.shape, s.setting.voxel_size_nm,
+                   s.setting.smoothing_nm) for s in shards}  # fmt: skip
+    if len(generators) > 1:
+        raise InputError(f"the libraries were made with different generators or boxes, do not mix them: {generators}")
+    return make_paper_examples(settings, spec, shards)
+
+
+def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[Shard]) -> Examples:
+    """Return examples with the paper's noise, ``settings.draws`` draws a structure, split by structure."""
+    material = settings.material
+    q = settings.q_nm1 * settings.length_scale
+    density = settings.layer_density if material.phases == 3 else 0.0
+    intensity = np.concatenate([_combine(shard.interpolate(q), density) for shard in shards])
+    targets = {name: np.concatenate([s.get_column(name) for s in shards]) for name in material.parameters}
+    split = np.concatenate([s.get_splits() for s in shards])
+    targets["a"] = targets["a"] * settings.length_scale
+    if material.phases == 2:  # Babinet: one curve serves both sides
+        folded = np.minimum(targets["porosity"], 1 - targets["porosity"])
+        targets["porosity"] = folded if material.porosity_high <= 0.5 else 1 - folded
+        kept = np.ones(len(split), dtype=bool)
+    else:
+        margin = PARAMETERS["porosity"].low - PARAMETERS["porosity"].design_low
+        porosity = targets["porosity"]
+        kept = (porosity >= material.porosity_low - margin) & (porosity <= material.porosity_high + margin)
+    structure = np.repeat(np.flatnonzero(kept), settings.draws)
+    rng = np.random.default_rng([settings.seed, 1])
+    alpha = 10 ** rng.uniform(*PAPER_LOG10_ALPHA, (structure.size, 1))
+    features = np.concatenate(
+        [
+            compute_features(spec, add_noise(intensity[rows], alpha[part], rng)).values
+            for part, rows in _split_blocks(structure)
+        ]
+    )
+    provenance = {
+        "examples_from": "structure library",
+        "libraries": [
+            {"file": s.path.name, "library_seed": s.setting.library_seed, "structures": len(s.structures)}
+            for s in shards
+        ],
+        "box": f"{shards[0].setting.shape}^3 voxels of {shards[0].setting.voxel_size_nm} nm",
+        "spectrum": shards[0].setting.spectrum,
+        "generator_version": shards[0].setting.generator_version,
+        "structures": {name: int(np.count_nonzero(split[kept] == name)) for name in SPLITS},
+        "draws": settings.draws,
+        "noise": f"lognormal, log10 alpha {PAPER_LOG10_ALPHA}",
+    }
+    return Examples(
+        features, {n: v[structure] for n, v in targets.items()}, structure, split[structure], provenance
+    )
+
+
+def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Examples:
+    """Return examples of infinite two-phase samples: closed form, residual flat background, counting noise."""
+    material, count = settings.material, settings.examples
+    points = qmc.Sobol(5, rng=np.random.default_rng([settings.seed, 2])).random_base2(int(np.ceil(np.log2(count))))
+    points = points[:count]
+    a_range = PARAMETERS["a"]
+    a = _scale(points[:, 0], a_range.design_low, a_range.design_high) * settings.length_scale
+    margin = PARAMETERS["porosity"].low - PARAMETERS["porosity"].design_low
+    solid_or_pore = _scale(points[:, 1], PARAMETERS["porosity"].low - margin, 0.5)
+    porosity = solid_or_pore if material.porosity_high <= 0.5 else 1 - solid_or_pore
+    counts = 10 ** _scale(points[:, 2], *LOG10_COUNTS)
+    background = 10 ** _scale(points[:, 3], *LOG10_BACKGROUND)
+    background = np.where(points[:, 4] < _OVERSUBTRACTED, -background, background)
+    rng = np.random.default_rng([settings.seed, 3])
+    features = []
+    for part, _ in _split_blocks(np.arange(count)):
+        intensity = expected_intensity(settings.q_nm1, a[part], porosity[part])
+        intensity += background[part, np.newaxis] * intensity[:, -1:]
+        noisy, sigma = count_photons(settings.q_nm1, intensity, counts[part], rng)
+        features.append(compute_features(spec, noisy, sigma).values)
+    provenance = {
+        "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
+        "spectrum": "roding2022",
+        "structures": {name: int(share * count) for name, share in SPLITS.items()},
+        "noise": f"Poisson counts, log10 of their number {LOG10_COUNTS}",
+        "background": f"flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative",
+    }
+    split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
+    return Examples(np.concatenate(features), {"a": a, "porosity": porosity}, np.arange(count), split, provenance)
+
+
+def count_photons(
+    q_nm1: FloatArray, intensity: FloatArray, counts: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return curves (N, M) as ``counts`` (N,) photons on a flat area detector show them, and their sigma.
+
+    The pixels of a bin, and so its photons, grow with q.
+    """
+    share = intensity * q_nm1
+    expected = np.maximum(share / share.sum(axis=1, keepdims=True), 1e-15) * counts[:, np.newaxis]
+    return intensity * rng.poisson(expected) / expected, np.abs(intensity) / np.sqrt(expected)
+
+
+def _combine(intensity: FloatArray, density: float) -> FloatArray:
+    """Return I (S, Q) at a layer density from I (S, 3, Q) at DENSITIES: the parabola through them is exact."""
+    weights = [
+        np.prod([(density - other) / (own - other) for other in DENSITIES if other != own]) for own in DENSITIES
+    ]
+    return np.asarray(np.einsum("d,sdq->sq", weights, intensity))
+
+
+def _scale(unit: FloatArray, low: float, high: float) -> FloatArray:
+    return low + unit * (high - low)
+
+
+def _split_blocks(rows: NDArray[Any], size: int = 4096) -> list[tuple[slice, NDArray[Any]]]:
+    """Return slices of about ``size`` rows, and the rows in them: temporaries stay small."""
+    parts = [slice(start, start + size) for start in range(0, len(rows), size)]
+    return [(part, rows[part]) for part in parts]

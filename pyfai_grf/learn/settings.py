@@ -1,0 +1,60 @@
+"""What a training run is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY, Material, get_material
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.simulate.intensity import PAPER_Q_NM1
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides a bundle, beside the library.
+
+    ``name`` is the class, with "@paper" for the published setting. ``length_scale`` multiplies the published range of
+    ``a`` (the whole model scales: q goes with its inverse). ``examples`` curves are drawn for a measured-sample
+    model, ``draws`` noise draws a structure for a published-setting one.
+
+    Raises
+    ------
+    InputError
+        If a value makes no sense, or the class cannot be trained in that flavour.
+    """
+
+    name: str
+    q_nm1: FloatArray = field(default_factory=lambda: PAPER_Q_NM1)
+    layer_density: float = PAPER_LAYER_DENSITY
+    length_scale: float = 1.0
+    examples: int = 60_000
+    draws: int = 16
+    bins: int = 60
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.material.phases == 3 and not self.is_paper:
+            raise InputError(
+                f"{self.name} for measured samples is not available yet: train {self.name}@paper from a library"
+            )
+        if not 0 < self.length_scale < np.inf:
+            raise InputError(f"--length-scale is {self.length_scale}: it must be above 0")
+        if not 0 <= self.layer_density <= 1:
+            raise InputError(f"--layer-density is {self.layer_density}: it must be from 0 (pore) to 1 (solid)")
+        if self.examples < 1000 or self.draws < 1:
+            raise InputError("a training run takes 1000 examples and 1 noise draw at least")
+
+    @property
+    def material(self) -> Material:
+        return get_material(self.name)
+
+    @property
+    def is_paper(self) -> bool:
+        return self.name.endswith("@paper")
+
+    @property
+    def flavour(self) -> str:
+        return "paper" if self.is_paper else "measured"

@@ -1,0 +1,103 @@
+"""The smooth first stage: a ridge polynomial of principal components, which the trees then correct.
+
+On few structures a smooth function of the same features is several times closer than trees alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from pyfai_grf.core.records import FloatArray
+
+#: components, degree and ridge penalties tried; the validation structures choose
+CANDIDATES = [(k, degree) for k, degree in ((4, 3), (6, 3), (8, 3), (10, 2), (14, 2))]
+PENALTIES = 10.0 ** np.arange(-8, 1)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Standardisation and principal components of the features.
+
+    ``mean``, ``scale`` (F,): of the training set. ``axes`` (K, F), ``spread`` (K,): components and their standard
+    deviations. ``residual_limit``: what 99.9 % of the training set leaves outside the components at most.
+    ``low``, ``high`` (F,): range of the standardised features in the training set.
+    """
+
+    mean: FloatArray
+    scale: FloatArray
+    axes: FloatArray
+    spread: FloatArray
+    low: FloatArray
+    high: FloatArray
+    residual_limit: float
+
+    def standardise(self, features: FloatArray) -> FloatArray:
+        """Return features (N, F) with the training set's mean removed, in units of its standard deviation."""
+        return (features - self.mean) / self.scale
+
+    def project(self, features: FloatArray) -> FloatArray:
+        """Return principal components (N, K) of raw ``features`` (N, F), in units of their standard deviation."""
+        return self.standardise(features) @ self.axes.T / self.spread
+
+    def measure_residual(self, features: FloatArray) -> FloatArray:
+        """Return how far raw ``features`` (N, F) are from what the components can draw, (N,) rms."""
+        z = self.standardise(features)
+        return np.asarray(np.sqrt(np.mean((z - (z @ self.axes.T) @ self.axes) ** 2, axis=1)))
+
+
+def fit_projection(features: FloatArray, components: int = 14) -> Projection:
+    """Return the projection of training ``features`` (N, F)."""
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    z = (features - mean) / scale
+    variance, vectors = np.linalg.eigh(z.T @ z / len(z))
+    axes = vectors[:, ::-1][:, :components].T
+    spread = np.sqrt(variance[::-1][:components])
+    draft = Projection(mean, scale, axes, spread, z.min(axis=0), z.max(axis=0), 0.0)
+    limit = float(np.quantile(draft.measure_residual(features), 0.999))
+    return Projection(mean, scale, axes, spread, z.min(axis=0), z.max(axis=0), limit)
+
+
+@dataclass(frozen=True)
+class SmoothModel:
+    """A polynomial of the first ``components`` principal components; ``coefficients`` (T,) of its monomials."""
+
+    components: int
+    degree: int
+    coefficients: FloatArray
+
+    def predict(self, scores: FloatArray) -> FloatArray:
+        """Return the polynomial at ``scores`` (N, K), (N,)."""
+        return np.asarray(_expand(scores[:, : self.components], self.degree) @ self.coefficients)
+
+
+def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: FloatArray) -> SmoothModel:
+    """Return the polynomial that does best on the rows where ``is_fit`` (N,) is false, fitted on the others.
+
+    ``scores`` (N, K) principal components, ``target`` (N,).
+    """
+    best, least = None, np.inf
+    for components, degree in CANDIDATES:
+        terms = _expand(scores[:, :components], degree)
+        gram, moment = terms[is_fit].T @ terms[is_fit], terms[is_fit].T @ target[is_fit]
+        values, vectors = np.linalg.eigh(gram)
+        rotated = vectors.T @ moment
+        for penalty in PENALTIES * values[-1]:
+            coefficients = vectors @ (rotated / (np.maximum(values, 0) + penalty))
+            error = np.mean((terms[~is_fit] @ coefficients - target[~is_fit]) ** 2)
+            if error < least:
+                best, least = SmoothModel(components, degree, coefficients), error
+    assert best is not None  # noqa: S101 - PENALTIES is never empty, and errors of finite numbers are finite
+    return best
+
+
+def _expand(scores: FloatArray, degree: int) -> FloatArray:
+    """Return all monomials up to ``degree`` of ``scores`` (N, K), (N, T). Scores are held to 4 standard deviations."""
+    held = np.clip(scores, -4, 4)
+    columns = [np.ones(len(held))]
+    for order in range(1, degree + 1):
+        for chosen in combinations_with_replacement(range(held.shape[1]), order):
+            columns.append(np.prod(held[:, chosen], axis=1))
+    return np.column_stack(columns)

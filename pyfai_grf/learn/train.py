@@ -1,0 +1,110 @@
+"""Examples to a model: projection, one regressor per parameter, intervals, errors on the test set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.features.specification import make_spec
+from pyfai_grf.learn.bundle import Model
+from pyfai_grf.learn.errors import measure_errors
+from pyfai_grf.learn.examples import Examples, make_examples
+from pyfai_grf.learn.regressor import LEVEL, fit_regressor
+from pyfai_grf.learn.settings import TrainSettings
+from pyfai_grf.learn.smooth import fit_projection
+from pyfai_grf.library.shard import Shard
+
+#: every MODEL_VERSION change means that older bundles of the same name were trained in another way
+MODEL_VERSION = 1
+#: of the training structures, one in this many decides when to stop
+_STOP_ONE_IN = 6
+_FEWEST_STRUCTURES = 40
+
+
+def train_model(
+    settings: TrainSettings, shards: Sequence[Shard] = (), report: Callable[[str], None] = lambda line: None
+) -> Model:
+    """Return a model trained as ``settings`` says; ``report`` gets a line per step.
+
+    Raises
+    ------
+    InputError
+        If a "@paper" model is asked for without enough structures, or the q range leaves the library's.
+    """
+    spec = make_spec(settings.q_nm1, "scatter" if settings.is_paper else "counts", settings.bins)
+    report(f"{settings.name}: examples ...")
+    examples = make_examples(settings, spec, shards)
+    part = _assign_parts(examples)
+    fewest = min(np.unique(examples.structure[part == name]).size for name in ("fit", "stop", "calibration", "test"))
+    if fewest * 7 < _FEWEST_STRUCTURES:
+        raise InputError(
+            f"{settings.name}: {np.unique(examples.structure).size} structures are too few to fit, stop, calibrate and "
+            f"test: grow the library to {_FEWEST_STRUCTURES * 2} or more (pyfai-grf generate)"
+        )
+    projection = fit_projection(examples.features[np.isin(part, ("fit", "stop"))])
+    inside = examples.get_published(settings.material, settings.length_scale)
+    # margins are for learning only: intervals and errors are those of the published ranges
+    part[~inside & np.isin(part, ("calibration", "test"))] = "margin"
+    regressors = {}
+    for name, target in examples.targets.items():
+        report(f"{settings.name}: {name} ...")
+        regressors[name] = fit_regressor(projection, examples.features, target, part, is_log=name == "a")
+    draft = Model(settings.name, spec, projection, regressors, _describe(settings, examples))
+    errors = measure_model(draft, examples.select(part == "test"))
+    return Model(settings.name, spec, projection, regressors, dict(draft.description, errors=errors))
+
+
+def measure_model(model: Model, examples: Examples) -> dict[str, Any]:
+    """Return MSE, MAPE, bias and interval coverage of ``model`` on ``examples``, per parameter."""
+    errors = {}
+    for name, regressor in model.regressors.items():
+        value, lower, upper = regressor.predict(model.projection, examples.features)
+        errors[name] = measure_errors(examples.targets[name], value, lower, upper)
+        errors[name]["structures"] = int(np.unique(examples.structure).size)
+    return errors
+
+
+def _assign_parts(examples: Examples) -> Any:
+    """Return "fit", "stop", "calibration" or "test" for each example; all of a structure share one."""
+    part = examples.split.astype("<U11")
+    training = part == "train"
+    part[training] = np.where(examples.structure[training] % _STOP_ONE_IN == 0, "stop", "fit")
+    return part
+
+
+def _describe(settings: TrainSettings, examples: Examples) -> dict[str, Any]:
+    q: FloatArray = settings.q_nm1
+    return {
+        "material": settings.material.name,
+        "flavour": settings.flavour,
+        "model_version": MODEL_VERSION,
+        "spectrum": examples.provenance["spectrum"],
+        "layer_density": settings.layer_density if settings.material.phases == 3 else None,
+        "length_scale": settings.length_scale,
+        "q_min_nm1": float(q[0]),
+        "q_max_nm1": float(q[-1]),
+        "q_points": int(q.size),
+        "interval_level": LEVEL,
+        "provenance": {
+            **examples.provenance,
+            "seed": settings.seed,
+            "examples": len(examples.features),
+            "versions": {
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in ("pyfai-grf", "numpy", "scipy")},
+                "xgboost": _get_xgboost_version(),
+            },
+        },
+    }
+
+
+def _get_xgboost_version() -> str:
+    import xgboost
+
+    return str(xgboost.__version__)

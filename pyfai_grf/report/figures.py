@@ -1,0 +1,210 @@
+"""Pictures for the logbook and the paper: one analysed curve, a series, the test of a model.
+
+Drawn with ``matplotlib.figure.Figure`` and never with pyplot: no window, no global state, fit for a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import PARAMETERS, get_material
+from pyfai_grf.core.records import Curve, FloatArray, Prediction
+from pyfai_grf.report.frames import draw_frame
+from pyfai_grf.report.panels import (
+    ORANGE,
+    PredictionRow,
+    clean_panel,
+    draw_curve,
+    draw_parameter,
+    draw_rows,
+    draw_scatter,
+    label_parameter,
+)
+
+_DPI = 160
+
+
+def make_rows(material: str, prediction: Prediction, index: int = 0) -> list[PredictionRow]:
+    """Return the rows that ``draw_analysis`` shows for curve ``index`` of ``prediction`` by a model of ``material``.
+
+    Raises
+    ------
+    InputError
+        If there is no class of that name.
+    """
+    kind = get_material(material)
+    reason = "" if prediction.is_applicable[index] else prediction.reasons[index] or "no reason given"
+    rows = []
+    for name in (name for name in kind.parameters if name in prediction.values):
+        value, lower, upper = (float(c[name][index]) for c in (prediction.values, prediction.lower, prediction.upper))
+        rows.append(PredictionRow(name, value, lower, upper, *kind.get_range(name), reason))
+    return rows
+
+
+def draw_analysis(
+    path: str | Path,
+    *,
+    curve: Curve,
+    prediction_rows: Sequence[PredictionRow],
+    q_range_nm1: tuple[float, float] | None = None,
+    frame: ArrayLike | None = None,
+    truth: Mapping[str, float] | None = None,
+    title: str = "",
+) -> None:
+    """Draw one analysed curve: detector frame, I(q), and the prediction beside the range of its class.
+
+    Parameters
+    ----------
+    path : the picture to write (.png, .pdf or .svg).
+    curve : the reduced curve; q in 1/nm.
+    prediction_rows : what was predicted, see ``make_rows``; may be empty.
+    q_range_nm1 : the q range of the model in 1/nm, shaded.
+    frame : (H, W) detector counts; masked, negative and non-finite pixels are grey. None leaves the panel out.
+    truth : parameter name -> known value, marked where given.
+    title : one line above the picture.
+
+    Raises
+    ------
+    InputError
+        If the picture cannot be written.
+    """
+    widths = [1.15, 1.15, 1.0] if frame is not None else [1.15, 1.0]
+    figure = Figure(figsize=(4.1 * sum(widths), 4.0), layout="constrained")
+    panels = list(figure.subplots(1, len(widths), width_ratios=widths))
+    if frame is not None:
+        draw_frame(panels.pop(0), frame)
+    draw_curve(panels[0], curve, q_range_nm1)
+    draw_rows(panels[1], prediction_rows, truth or {})
+    if title:
+        figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
+    _save(figure, path)
+
+
+def draw_series(
+    path: str | Path,
+    prediction: Prediction,
+    *,
+    frames: ArrayLike | None = None,
+    truth: Mapping[str, ArrayLike] | None = None,
+    title: str = "",
+) -> None:
+    """Draw each parameter of a series against the frame, with its 90 % interval.
+
+    Frames to which the model does not apply are hollow; a frame without any value is a tick at the bottom.
+
+    Parameters
+    ----------
+    path : the picture to write.
+    prediction : N curves.
+    frames : (N,) numbers of the frames (or times, temperatures); default 0 to N - 1.
+    truth : parameter name -> known value, one or (N,).
+    title : one line above the picture.
+
+    Raises
+    ------
+    InputError
+        If the series is empty or the picture cannot be written.
+    """
+    names = [name for name in PARAMETERS if name in prediction.values]
+    count = len(prediction.is_applicable)
+    if not names or not count:
+        raise InputError("a series without a single prediction cannot be drawn")
+    x = np.arange(count, dtype=float) if frames is None else np.asarray(frames, dtype=float)
+    figure = Figure(figsize=(7.2, 0.7 + 1.9 * len(names)), layout="constrained")
+    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, name in zip(panels, names, strict=True):
+        draw_parameter(panel, x, name, prediction)
+        if truth and name in truth:
+            known = np.broadcast_to(np.asarray(truth[name], dtype=float), x.shape)
+            panel.plot(x, known, color=ORANGE, lw=1.2, ls="--", label="truth", zorder=2)
+        panel.set_ylabel(label_parameter(name))
+        clean_panel(panel)
+    _label_series(panels, is_index=frames is None or bool(np.all(x == np.round(x))))
+    panels[-1].set_xlabel("frame")
+    figure.align_ylabels(panels)
+    if title:
+        figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
+    _save(figure, path)
+
+
+def draw_evaluation(
+    path: str | Path,
+    truth: Mapping[str, ArrayLike],
+    predicted: Mapping[str, ArrayLike],
+    *,
+    reference: Mapping[str, tuple[float, float]] | None = None,
+    title: str = "",
+) -> None:
+    """Draw predicted against true values, with MSE and MAPE (as Fig. 4 and 5 of DOI 10.3389/fmats.2022.956839).
+
+    Parameters
+    ----------
+    path : the picture to write.
+    truth, predicted : parameter name -> (N,); lengths in nm.
+    reference : parameter name -> (MSE, MAPE in %) to state below ours, for example the paper's Table 2.
+    title : one line above the picture.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare, or the picture cannot be written.
+    """
+    names = [name for name in PARAMETERS if name in truth and name in predicted]
+    if not names or not np.size(truth[names[0]]):
+        raise InputError("no parameter has both true and predicted values: nothing to draw")
+    figure = Figure(figsize=(3.5 * len(names), 4.3), layout="constrained")
+    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        x, y = np.asarray(truth[name], dtype=float), np.asarray(predicted[name], dtype=float)
+        both = np.isfinite(x) & np.isfinite(y)
+        draw_scatter(panel, x[both], y[both], name)
+        lines = [_describe_errors("", *compute_errors(x[both], y[both]))]
+        if reference and name in reference:
+            lines.append(_describe_errors("published: ", *reference[name]))
+        panel.set_title("\n".join(lines), fontsize=8.5)
+    if title:
+        figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
+    _save(figure, path)
+
+
+def compute_errors(truth: FloatArray, predicted: FloatArray) -> tuple[float, float]:
+    """Return the mean squared error (unit squared) and the mean absolute percentage error (paper's Eq. 13, 14)."""
+    if not len(truth):
+        return float("nan"), float("nan")
+    difference = predicted - truth
+    return float(np.mean(difference**2)), float(100 * np.mean(np.abs(difference / truth)))
+
+
+def _describe_errors(who: str, mse: float, mape: float) -> str:
+    if not (np.isfinite(mse) and mse > 0):
+        return f"{who}MSE {mse:g}, MAPE {mape:.3g} %"
+    power = int(np.floor(np.log10(mse)))
+    return rf"{who}MSE ${mse / 10.0**power:.2f} \cdot 10^{{{power}}}$, MAPE {mape:.2f} %"
+
+
+def _label_series(panels: Any, is_index: bool) -> None:
+    entries: dict[str, Any] = {}
+    for panel in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        entries.update(dict(zip(labels, handles, strict=True)))
+    panels[0].legend(
+        entries.values(), entries.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=5, fontsize=8, frameon=False
+    )
+    if is_index:
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    try:
+        figure.savefig(path, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)
+    except (OSError, ValueError) as problem:
+        text = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
+        advice = "choose a folder that exists and may be written to, and a name in .png, .pdf or .svg"
+        raise InputError(f"{path}: the picture cannot be written ({text}): {advice}") from None

@@ -1,0 +1,94 @@
+"""Results as an analysis makes them: a three-phase model, closed-form-like curves, every kind of extra column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pyfai_grf.core.records import Curve
+from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
+
+NAMES = ("a", "porosity", "layer_fraction")
+
+
+@pytest.fixture
+def provenance() -> Provenance:
+    """A three-phase model with everything that can be said about it."""
+    return Provenance(
+        material="three-phase-high-porosity",
+        model="three-phase-high-porosity",
+        flavour="measured",
+        model_sha256="0123456789abcdef" * 4,
+        model_version="1",
+        spectrum="(1+(aq)^8)^-2",
+        layer_density=0.65,
+        q_grid_nm1=np.linspace(0.05, 3.0, 60),
+        parameters=NAMES,
+        settings={"mask": "masque é.edf", "background": None, "scale": 1.5},
+        command="pyfai-grf analyze 'Å frame.edf'",
+        versions=collect_versions(),
+        created=format_now(),
+    )
+
+
+@pytest.fixture
+def make_result() -> Callable[..., Result]:
+    """``make_result(index, ...)``: row ``index`` of a run; what is not given is as in an ordinary frame."""
+
+    def make(
+        index: int = 0,
+        *,
+        size: int = 60,
+        source: str = "frames.h5::/entry/data",
+        has_sigma: bool = True,
+        is_predicted: bool = True,
+        reason: str = "",
+    ) -> Result:
+        q_nm1 = np.linspace(0.05, 3.0, size)
+        intensity = (index + 1) * 1e4 / (1 + (2 * q_nm1) ** 2) ** 2
+        curve = Curve(
+            q_nm1,
+            intensity,
+            sigma=0.01 * intensity if has_sigma else None,
+            weight=np.arange(1.0, size + 1) if has_sigma else None,
+            counts=1e7 if has_sigma else None,
+            metadata={"title": "Ruß", "warnings": ["sparse – few counts"], "poni": {"dist": 1.25}},
+        )
+        value = {"a": 4.0 + index, "porosity": 0.7, "layer_fraction": 0.2}
+        if not is_predicted:
+            value = dict.fromkeys(NAMES, np.nan)
+        return Result(
+            source=source,
+            frame=index,
+            curve=curve,
+            values=value,
+            lower={name: number - 0.02 for name, number in value.items()},
+            upper={name: number + 0.03 for name, number in value.items()},
+            is_applicable=is_predicted,
+            reason=reason,
+            extras={"q_max_nm1": 3.0, "counts": 1e7, "porod_constant": float("nan"), "warnings": 'Å, "quoted"\nline'},
+        )
+
+    return make
+
+
+@pytest.fixture
+def assert_same() -> Callable[[Result, Result], None]:
+    """Every number and every text of two results agree exactly; NaN agrees with NaN."""
+
+    def check(found: Result, expected: Result) -> None:
+        for name in ("q_nm1", "intensity", "sigma", "weight"):
+            one, other = getattr(found.curve, name), getattr(expected.curve, name)
+            assert (one is None) == (other is None), name
+            if one is not None:
+                np.testing.assert_array_equal(one, other)
+        assert found.curve.counts == expected.curve.counts
+        assert found.curve.metadata == expected.curve.metadata
+        for name in ("values", "lower", "upper", "extras"):
+            np.testing.assert_equal(dict(getattr(found, name)), dict(getattr(expected, name)))
+        for name in ("source", "frame", "is_applicable", "reason"):
+            assert getattr(found, name) == getattr(expected, name)
+
+    return check

@@ -1,0 +1,264 @@
+"""A results file is readable while it grows, after a kill at any moment, and after the disk was full."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.io.results import export, read_results
+
+#: makes row ``index``: every number of it follows from the index, so that a reader can check it
+MAKER = """
+    import os, signal, sys
+    import numpy as np
+    from pyfai_grf.core.errors import InputError
+    from pyfai_grf.core.records import Curve
+    from pyfai_grf.io.results import Provenance, Result, ResultsWriter
+
+    provenance = Provenance("two-phase-low-porosity", "m", "measured", "0" * 64, "1", "s", None, np.ones(3),
+                            ("a", "porosity"), created="2026-01-02T03:04:05+01:00")
+
+    def make(index, size=200):
+        size = size - index % 2  # every second curve is on another grid
+        q = np.linspace(0.1, 3.0, size)
+        value = {"a": 1.0 + index, "porosity": 0.3}
+        return Result(f"é{index}", index, Curve(q, q + index, q, metadata={"index": index}), value, value, value,
+                      True, "", {"n": float(index)})
+"""
+
+
+def _run(code: str, *arguments: object) -> subprocess.Popen[str]:
+    script = textwrap.dedent(MAKER) + textwrap.dedent(code)
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def _check_rows(path: Path) -> int:
+    """Check every row of the file against its index and return their number."""
+    _, rows = read_results(path)
+    for index, row in enumerate(rows):
+        assert row.source == f"é{index}"
+        assert row.values["a"] == 1.0 + index
+        assert row.curve.metadata == {"index": index}
+        np.testing.assert_array_equal(row.curve.intensity, row.curve.q_nm1 + index)
+        np.testing.assert_array_equal(row.curve.sigma, row.curve.q_nm1)
+    return len(rows)
+
+
+STEPWISE = """
+    writer = ResultsWriter(sys.argv[1], provenance)
+    for index, line in enumerate(sys.stdin):
+        if line.strip() == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        writer.append(make(index))
+        print(index, flush=True)
+    writer.close()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL, no replacing of open files")
+def test_others_read_while_it_grows(tmp_path):
+    silx_io = pytest.importorskip("silx.io")
+    nxdata = pytest.importorskip("silx.io.nxdata")
+    path = tmp_path / "live.h5"
+    with _run(STEPWISE, path) as run:
+        for index in range(3):
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == f"{index}\n"
+            assert _check_rows(path) == index + 1
+        with silx_io.open(str(path)) as h5:  # as silx view opens it
+            shown = nxdata.get_default(h5)
+            assert shown.group.name == "/prediction/curves"
+            assert shown.axes_dataset_names == ["frame", "q"]
+            assert shown.signal.shape == shown.errors.shape == (3, 200)
+            assert shown.plot_style.axes_scale_types == (None, "log")
+            assert shown.plot_style.signal_scale_type == "log"
+        with h5py.File(path, "r", libver="latest", swmr=True) as h5:
+            column = h5["prediction/a/value"]
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            run.stdout.readline()
+            column.refresh()
+            assert column[()].tolist() == [1.0, 2.0, 3.0, 4.0]
+            # a reader that stays does not hinder the end of the run, and keeps what it has
+            _, problems = run.communicate()
+            assert (run.returncode, problems) == (0, "")
+            assert column[()].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert _check_rows(path) == 4
+    with h5py.File(path) as h5:
+        assert h5["entry00003/sasdata/I"].shape == (199,)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_kill_between_rows_keeps_them(tmp_path, count):
+    path = tmp_path / "killed.h5"
+    with _run(STEPWISE, path) as run:
+        run.communicate("go\n" * count + "kill\n")
+    assert run.returncode == -signal.SIGKILL
+    assert _check_rows(path) == count
+    assert export(path) == count
+    assert _check_rows(path) == count
+    with h5py.File(path) as h5:  # opens like any file
+        assert len(h5) == 1 + count
+        assert h5["prediction/frame" if count else "prediction/process/model"].shape == ((count,) if count else ())
+    before = path.read_bytes()
+    assert export(path) == count
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["killed.h5"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize("stop", [3, 8, 15, 22, 29, 33])
+def test_kill_within_a_row_keeps_the_others(tmp_path, stop):
+    """The process dies at the ``stop``-th write to a dataset of its fourth row."""
+    path = tmp_path / "killed.h5"
+    code = """
+        import h5py
+        writer = ResultsWriter(sys.argv[1], provenance)
+        for index in range(3):
+            writer.append(make(index))
+        write, left = h5py.Dataset.__setitem__, [int(sys.argv[2])]
+        def write_and_die(self, *arguments):
+            write(self, *arguments)
+            left[0] -= 1
+            if not left[0]:
+                self.file.flush()  # what is half done reaches the disk
+                os.kill(os.getpid(), signal.SIGKILL)
+        h5py.Dataset.__setitem__ = write_and_die
+        writer.append(make(3))
+        raise AssertionError(f"{left[0]} writes left")
+    """
+    with _run(code, path, stop if stop < 33 else 0) as run:
+        _, problems = run.communicate()
+    if stop == 33:  # more writes than a row has: the control of this test
+        assert "AssertionError: -" in problems
+        return
+    assert run.returncode == -signal.SIGKILL, problems
+    assert _check_rows(path) == 3
+    assert export(path) == 3
+    with h5py.File(path) as h5:
+        entry = h5["prediction"]
+        assert {entry[n].shape[0] for n in ("frame", "a/value", "curves/intensity", "rows/n", "log/end")} == {3}
+    assert _check_rows(path) == 3
+
+
+def test_export_elsewhere_leaves_the_killed_file(tmp_path):
+    path = tmp_path / "killed.h5"
+    with _run(STEPWISE, path) as run:
+        run.communicate("go\ngo\nkill\n" if os.name != "nt" else "go\ngo\n")
+    before = path.read_bytes()
+    assert export(path, tmp_path / "whole.h5") == 2
+    assert path.read_bytes() == before
+    assert _check_rows(tmp_path / "whole.h5") == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
+def test_full_disk_keeps_the_rows_before(tmp_path):
+    """A limit on the file size stands for the full disk: the write fails inside HDF5 alike."""
+    path = tmp_path / "full.h5"
+    code = """
+        import resource
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        writer = ResultsWriter(sys.argv[1], provenance)
+        writer.append(make(0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+        # what gives the reserve back on a real disk: from then on there is room again
+        release = writer._reserve.release
+        def give_back():
+            release()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        writer._reserve.release = give_back
+        try:
+            with writer:
+                for index in range(1, 10_000):
+                    writer.append(make(index))
+        except InputError as problem:
+            print(index, problem)
+    """
+    with _run(code, path) as run:
+        said, problems = run.communicate()
+    assert (run.returncode, problems) == (0, "")
+    count, _, message = said.partition(" ")
+    assert message == (
+        f"cannot write {path}: File too large; its first {count} rows are kept, "
+        f"'pyfai-grf export {path}' completes it once that is mended\n"
+    )
+    assert int(count) > 10
+    assert _check_rows(path) == int(count)
+    assert export(path) == int(count)
+    with h5py.File(path) as h5:
+        assert f"entry{int(count) - 1:05d}" in h5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
+def test_no_room_for_the_entries_keeps_the_rows(tmp_path):
+    path = tmp_path / "full.h5"
+    code = """
+        import resource
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        from pyfai_grf.io import results
+        class Reserve(results.DiskReserve):
+            def __init__(self, folder):
+                super().__init__(folder)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+            def release(self):
+                super().release()
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        writer = ResultsWriter(sys.argv[1], provenance)
+        for index in range(60):
+            writer.append(make(index))
+        results.DiskReserve = Reserve
+        try:
+            writer.close()
+        except InputError as problem:
+            print(problem)
+    """
+    with _run(code, path) as run:
+        said, problems = run.communicate()
+    assert (run.returncode, problems) == (0, "")
+    assert said.startswith(f"cannot write {path}: File too large; the rows in {path} are kept")
+    assert _check_rows(path) == 60
+    assert [p.name for p in tmp_path.iterdir()] == ["full.h5"]
+    assert export(path) == 60
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
+def test_no_room_at_all_is_said_at_the_start(tmp_path):
+    code = """
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            ResultsWriter(sys.argv[1], provenance)
+        except InputError as problem:
+            print(problem)
+    """
+    with _run(code, tmp_path / "none.h5") as run:
+        said, problems = run.communicate()
+    assert (run.returncode, problems) == (0, "")
+    assert said == f"no room in {tmp_path} (2 MiB to start with): File too large; free space or choose another folder\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_file_is_one_line(tmp_path):
+    path = tmp_path / "cut.h5"
+    with _run(STEPWISE, path) as run:
+        run.communicate("go\ngo\n")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"cannot read .*cut\.h5 as HDF5") as caught:
+        read_results(path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,133 @@
+"""The table begins with the promised columns, survives awkward text, and keeps its rows when the disk is full."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.io.table import TableWriter
+
+HEADER = (
+    "source,frame,material,a_nm,a_nm_lower,a_nm_upper,porosity,porosity_lower,porosity_upper,"
+    "layer_fraction,layer_fraction_lower,layer_fraction_upper,is_applicable,reason"
+)
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_read_back(tmp_path, provenance, make_result):
+    path = tmp_path / "out.csv"
+    odd = 'Å, "quoted",\n\u65e5\u672c.edf'
+    with TableWriter(path, provenance) as table:
+        table.append(make_result(0, source=odd))
+        assert path.read_text(encoding="utf-8").startswith(HEADER + ",q_max_nm1,counts,porod_constant,warnings,model,")
+        assert len(_read(path)) == 1  # a row is on the disk when append returns
+        table.append(make_result(1, is_predicted=False, reason="outside, far"))
+    first, second = _read(path)
+    assert first["source"] == odd
+    assert (first["frame"], first["material"]) == ("0", "three-phase-high-porosity")
+    assert float(first["a_nm"]) == 4.0
+    # nine digits are written
+    assert float(first["layer_fraction_upper"]) == pytest.approx(0.23, rel=1e-9)
+    assert (first["is_applicable"], second["is_applicable"]) == ("true", "false")
+    assert (first["reason"], second["reason"]) == ("", "outside, far")
+    assert (first["porod_constant"], second["a_nm"], second["porosity_lower"]) == ("", "", "")
+    assert float(first["counts"]) == 1e7
+    assert first["model_sha256"] == provenance.model_sha256
+    assert first["command"] == provenance.command
+    assert f"numpy={np.__version__}" in first["versions"].split()
+
+
+def test_two_phases_leave_the_layer_empty(tmp_path, provenance, make_result):
+    provenance = dataclasses.replace(
+        provenance, material="two-phase-low-porosity", parameters=("a", "porosity"), layer_density=None
+    )
+    row = make_result(0)
+    row = dataclasses.replace(
+        row, **{name: {k: getattr(row, name)[k] for k in ("a", "porosity")} for name in ("values", "lower", "upper")}
+    )
+    with TableWriter(tmp_path / "out.csv", provenance) as table:
+        table.append(row)
+    (found,) = _read(tmp_path / "out.csv")
+    layer = [value for name, value in found.items() if name.startswith("layer_")]
+    assert layer == [""] * 4
+    assert float(found["porosity"]) == 0.7
+
+
+def test_numpy_numbers_are_numbers(tmp_path, provenance, make_result):
+    extras = {"x": np.float32(0.5), "y": np.float32("nan"), "n": np.int64(3), "flag": np.bool_(True)}
+    with TableWriter(tmp_path / "out.csv", provenance) as table:
+        table.append(dataclasses.replace(make_result(0), extras=extras))
+    (found,) = _read(tmp_path / "out.csv")
+    assert [found[name] for name in extras] == ["0.5", "", "3", "true"]
+
+
+def test_table_without_rows_has_its_header(tmp_path, provenance):
+    TableWriter(tmp_path / "out.csv", provenance).close()
+    assert (tmp_path / "out.csv").read_text().startswith(HEADER + ",model,")
+    assert _read(tmp_path / "out.csv") == []
+
+
+def test_file_names_that_are_not_utf8(tmp_path, provenance, make_result):
+    with TableWriter(tmp_path / "out.csv", provenance) as table:
+        table.append(make_result(0, source="latin1-\udce9.edf"))
+    assert _read(tmp_path / "out.csv")[0]["source"] == r"latin1-\udce9.edf"
+
+
+def test_existing_and_unwritable_files_are_refused(tmp_path, provenance, make_result):
+    path = tmp_path / "out.csv"
+    path.write_text("precious")
+    with pytest.raises(InputError, match="exists already: choose another name or remove it"):
+        TableWriter(path, provenance)
+    assert path.read_text() == "precious"
+    TableWriter(path, provenance, overwrite=True).close()
+    assert path.read_text().startswith("source,")
+    with pytest.raises(InputError, match="cannot write .*: No such file or directory"):
+        TableWriter(tmp_path / "absent" / "out.csv", provenance)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is Linux's")
+def test_full_disk_is_one_line(provenance, make_result):
+    table = TableWriter("/dev/full", provenance)
+    with pytest.raises(InputError, match=r"cannot write /dev/full: No space left on device; its first 0 rows are kept"):
+        table.append(make_result(0))
+    table.close()  # says nothing a second time
+    with pytest.raises(InputError, match="is closed"):
+        table.append(make_result(1))
+
+
+def test_half_a_row_is_cut_off(tmp_path, provenance, make_result, monkeypatch):
+    path = tmp_path / "out.csv"
+    table = TableWriter(path, provenance)
+    table.append(make_result(0))
+    whole = path.read_bytes()
+
+    def flush_half() -> None:
+        with path.open("a") as other:
+            other.write("frames.h5,1,three-phase-high-porosity,4.01")
+        raise OSError(28, "No space left on device")
+
+    class HalfFile:
+        """The table's file, whose disk is full in the middle of a row."""
+
+        def __getattr__(self, name: str) -> object:
+            return flush_half if name == "flush" else getattr(file, name)
+
+        def write(self, text: str) -> int:
+            return len(text)
+
+    file = table._file
+    monkeypatch.setattr(table, "_file", HalfFile())
+    monkeypatch.setattr(table, "_csv", csv.writer(table._file))
+    with pytest.raises(InputError, match="its first 1 rows are kept"):
+        table.append(make_result(1))
+    assert path.read_bytes() == whole

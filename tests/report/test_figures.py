@@ -1,0 +1,232 @@
+"""Pictures are written whole for every kind of input, state what they show, and load nothing that needs a screen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.report import figures
+from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_rows
+from pyfai_grf.report.frames import draw_frame
+
+Q = np.linspace(0.04, 3.0, 200)
+I = 1e4 / (1 + (2 * Q) ** 4)  # noqa: E741
+REASON = "the curve lies outside the training data: distance 5.3, limit 2.1"
+
+
+def _make_prediction(count: int = 2) -> Prediction:
+    """Return predictions of which the last is not applicable."""
+    values = {"a": np.full(count, 4.012), "porosity": np.full(count, 0.7031), "layer_fraction": np.full(count, 0.2)}
+    lower = {name: 0.98 * value for name, value in values.items()}
+    upper = {name: 1.02 * value for name, value in values.items()}
+    applies = np.arange(count) < count - 1
+    return Prediction(values, lower, upper, applies, ("",) * (count - 1) + (REASON,))
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were saved, to ask what is on them."""
+    saved: list[Figure] = []
+    save = figures._save
+
+    def _keep(figure: Figure, path: str | Path) -> None:
+        saved.append(figure)
+        save(figure, path)
+
+    monkeypatch.setattr(figures, "_save", _keep)
+    return saved
+
+
+def _read_words(figure: Figure) -> str:
+    return " | ".join(" ".join(t.get_text().split()) for t in figure.findobj(matplotlib.text.Text) if t.get_text())
+
+
+def _check_picture(path: Path) -> None:
+    """A picture of that name, larger than a stamp and not of one colour."""
+    pixels = matplotlib.image.imread(path)
+    assert min(pixels.shape[:2]) > 300
+    assert np.ptp(pixels[..., :3]) > 0.5
+
+
+def _make_frame() -> np.ndarray:
+    y, x = np.mgrid[:120, :100]
+    counts = np.random.default_rng(0).poisson(500 / (1 + (0.05 * np.hypot(y - 50, x - 60)) ** 4)).astype(np.int32)
+    counts[40:44] = -1
+    return counts
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_analysis_in_every_format(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"picture{suffix}"
+    rows = make_rows("three-phase-high-porosity", _make_prediction())
+    draw_analysis(path, curve=Curve(Q, I, 0.01 * I), prediction_rows=rows, frame=_make_frame(), q_range_nm1=(0.04, 3))
+    start = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix]
+    assert path.read_bytes().startswith(start)
+    if suffix == ".png":
+        _check_picture(path)
+
+
+def test_analysis_states_values_intervals_and_truth(drawn: list[Figure], tmp_path: Path) -> None:
+    rows = make_rows("three-phase-high-porosity@paper", _make_prediction())
+    truth = {"a": 4.0, "porosity": 0.7}
+    draw_analysis(
+        tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=rows, truth=truth, frame=_make_frame(), title="silica"
+    )
+    words = _read_words(drawn[0])
+    # the interval is 0.16 nm wide, so the hundredths are worth a digit and the thousandths are not
+    assert "4.01 nm (3.93 to 4.09)" in words
+    assert "0.703 (0.689 to 0.717)" in words
+    assert "truth 4" in words
+    assert "truth 0.7" in words
+    assert "silica" in words
+    assert "0.5 | " in words  # the class's porosity begins at 0.5
+    assert "not applicable" not in words
+    assert len(drawn[0].axes) == 3
+    _check_picture(tmp_path / "p.png")
+
+
+def test_analysis_says_why_not(drawn: list[Figure], tmp_path: Path) -> None:
+    rows = make_rows("two-phase-high-porosity", _make_prediction(), index=1)
+    assert [row.name for row in rows] == ["a", "porosity"]
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=rows, q_range_nm1=(0.04, 3.0))
+    assert f"not applicable: {REASON}" in _read_words(drawn[0])
+    assert len(drawn[0].axes) == 2  # no frame, no panel for it
+
+
+def test_analysis_without_values_and_with_negative_points(drawn: list[Figure], tmp_path: Path) -> None:
+    nan = {name: np.array([np.nan]) for name in ("a", "porosity")}
+    prediction = Prediction(nan, nan, nan, np.array([False]), ("the curve ends at q = 1.2 nm^-1",))
+    rows = make_rows("two-phase-low-porosity", prediction)
+    curve = Curve(Q, np.where(Q > 2.5, -1.0, I), 0.01 * I)
+    draw_analysis(tmp_path / "p.png", curve=curve, prediction_rows=rows)
+    words = _read_words(drawn[0])
+    assert words.count("no value") == 2
+    assert f"{np.count_nonzero(Q > 2.5)} of 200 points ≤ 0, not shown" in words
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
+def test_analysis_of_a_curve_that_logarithms_cannot_show(value: float, tmp_path: Path) -> None:
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, np.full(200, value)), prediction_rows=[])
+    _check_picture(tmp_path / "p.png")
+
+
+def test_file_names_are_not_formulas(drawn: list[Figure], tmp_path: Path) -> None:
+    """A lone or doubled dollar is legal in a file name, and an error in a formula."""
+    name = r"scan_$\frac$_0001.edf"
+    curve = Curve(Q, I, metadata={"intensity_unit": "$/cm$^"})
+    rows = make_rows("two-phase-high-porosity", _make_prediction(), index=1)
+    draw_analysis(tmp_path / "p.png", curve=curve, prediction_rows=rows, title=name)
+    assert name in _read_words(drawn[0])
+
+
+def test_analysis_of_a_flat_short_curve(tmp_path: Path) -> None:
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q[:12], np.full(12, 7.0), np.full(12, 7.0)), prediction_rows=[])
+    _check_picture(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((50, 60)),
+        np.full((50, 60), np.nan),
+        np.full((60, 200), 5, dtype=np.uint16),
+        np.ma.masked_array(np.full((40, 40), 1e300), mask=True),
+        np.ones((3000, 30), dtype=np.float32),
+    ],
+    ids=["no count", "no pixel", "flat", "all masked", "long"],
+)
+def test_odd_frames_are_drawn(frame: np.ndarray, tmp_path: Path) -> None:
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=[], frame=frame)
+    _check_picture(tmp_path / "p.png")
+
+
+def test_masked_pixels_and_zeros_differ() -> None:
+    """A pixel that counted nothing is data; -1, NaN, a mask and the largest unsigned number are not."""
+    frame = np.full((8, 8), 100, dtype=np.uint32)
+    frame[0, 0] = 0
+    frame[1, 1] = np.iinfo(np.uint32).max
+    masked = np.ma.masked_array(frame, mask=frame * 0)
+    masked[2, 2] = np.ma.masked
+    figure = Figure()
+    panel = figure.add_subplot()
+    draw_frame(panel, masked)
+    shown = panel.images[0].get_array()
+    assert not shown.mask[0, 0]
+    assert shown.mask[1, 1]
+    assert shown.mask[2, 2]
+    assert shown.mask.sum() == 2
+    colors = panel.images[0].to_rgba(shown)
+    assert not np.allclose(colors[0, 0], colors[1, 1])
+
+
+def test_series_has_a_panel_a_parameter_and_marks_what_does_not_apply(drawn: list[Figure], tmp_path: Path) -> None:
+    prediction = _make_prediction(12)
+    prediction.values["a"][5] = np.nan
+    draw_series(tmp_path / "s.png", prediction, truth={"porosity": 0.7}, title="heating")
+    (figure,) = drawn
+    assert len(figure.axes) == 3
+    words = _read_words(figure)
+    for label in ("90 % interval", "not applicable", "no value", "truth", "a (nm)", "layer fraction", "frame"):
+        assert label in words
+    hollow = next(line for line in figure.axes[0].lines if line.get_label() == "not applicable")
+    np.testing.assert_array_equal(hollow.get_xdata(), [11])
+    assert hollow.get_markerfacecolor() == "white"
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "prediction")
+    np.testing.assert_array_equal(np.isnan(line.get_ydata()), [i in (5, 11) for i in range(12)])
+    _check_picture(tmp_path / "s.png")
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_series_of_any_length(count: int, tmp_path: Path) -> None:
+    draw_series(tmp_path / "s.png", _make_prediction(count), frames=np.linspace(20, 900, count))
+    _check_picture(tmp_path / "s.png")
+
+
+def test_empty_series_is_refused(tmp_path: Path) -> None:
+    nothing = Prediction({}, {}, {}, np.array([], dtype=bool), ())
+    with pytest.raises(InputError, match="without a single prediction"):
+        draw_series(tmp_path / "s.png", nothing)
+
+
+def test_errors_are_those_of_the_paper() -> None:
+    """By hand: differences 0.1 and -0.2 of 1 and 4, so MSE (0.01 + 0.04)/2 and MAPE (10 + 5)/2 %."""
+    assert compute_errors(np.array([1.0, 4.0]), np.array([1.1, 3.8])) == pytest.approx((0.025, 7.5))
+
+
+def test_evaluation_states_both_errors(drawn: list[Figure], tmp_path: Path) -> None:
+    truth = {"a": np.array([1.0, 4.0, 2.0]), "porosity": np.array([0.5, 0.6, 0.7])}
+    predicted = {"a": np.array([1.1, 3.8, np.nan]), "porosity": truth["porosity"]}
+    draw_evaluation(tmp_path / "e.png", truth, predicted, reference={"a": (3.199e-3, 0.617)}, title="test set")
+    first, second = (axes.get_title() for axes in drawn[0].axes)
+    assert first == ("MSE $2.50 \\cdot 10^{-2}$, MAPE 7.50 %\npublished: MSE $3.20 \\cdot 10^{-3}$, MAPE 0.62 %")
+    assert second == "MSE 0, MAPE 0 %"
+    _check_picture(tmp_path / "e.png")
+
+
+def test_evaluation_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to draw"):
+        draw_evaluation(tmp_path / "e.png", {"a": [1.0]}, {"porosity": [0.5]})
+
+
+@pytest.mark.parametrize("name", ["gone/p.png", "p.docx", "folder.png"])
+def test_picture_that_cannot_be_written_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InputError, match=r"picture cannot be written .*: choose a folder") as caught:
+        draw_analysis(tmp_path / name, curve=Curve(Q, I), prediction_rows=[])
+    assert "\n" not in str(caught.value)
+
+
+def test_pyplot_stays_out() -> None:
+    code = "import sys, pyfai_grf.report.figures; print('matplotlib.pyplot' in sys.modules)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert done.stdout.strip() == "False"
