@@ -12,9 +12,9 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "simulate": "pyfai_grf.workflows",
-    "make_structure": "pyfai_grf.simulate.structure",
-    "add_noise": "pyfai_grf.simulate.noise",
-    "expected_intensity": "pyfai_grf.simulate.closed_form",
+    "make_structure": "pyfai_grf.simulation.structure",
+    "add_noise": "pyfai_grf.simulation.noise",
+    "expected_intensity": "pyfai_grf.simulation.closed_form",
     "load_model": "pyfai_grf.learn.bundle",
     "reduce_frame": "pyfai_grf.reduce.frame",
     "Curve": "pyfai_grf.core.records",

@@ -1,1 +1,67 @@
-"""The command line."""
+"""The command line: a table of commands, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from pyfai_grf import __version__
+from pyfai_grf.core.errors import GrfError
+
+#: command -> what it does; the module of the same name in this package holds it
+COMMANDS = {
+    "demo": "simulate a known material on a detector, analyze it, and show truth beside prediction",
+    "analyze": "detector frames to length scale, porosity and layer fraction",
+    "predict": "the same for curves that are reduced already",
+    "simulate": "one structure and its scattering curve",
+    "generate": "grow a library of simulated structures; stopped at any moment, it resumes",
+    "train": "train a model for a material class, a q range, a detector",
+    "evaluate": "a model's errors beside the published ones",
+    "models": "the bundled models: q range, errors, provenance",
+    "export": "complete a results file whose run was killed",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status: 0 done, 1 some input could not be used, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _make_parser()
+    if not arguments or arguments[0] not in COMMANDS:
+        parser.parse_args(arguments)  # --help, --version, or an error that lists the commands
+        parser.print_help()
+        return 2
+    name = arguments[0]
+    module = importlib.import_module(f"pyfai_grf.cli.{name}")
+    command = argparse.ArgumentParser(prog=f"pyfai-grf {name}", description=module.__doc__)
+    command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where an error comes from")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+    module.add_arguments(command)
+    options = command.parse_args(arguments[1:])
+    options.command_line = " ".join(["pyfai-grf", *arguments])
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(name)s: %(message)s")
+    try:
+        return int(module.run(options))
+    except GrfError as problem:
+        if options.verbose:
+            raise
+        print(f"pyfai-grf {name}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"pyfai-grf {name}: stopped; what was written is kept", file=sys.stderr)
+        return 130
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    lines = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="pyfai-grf",
+        description="Length scale, porosity and layer fraction of disordered porous materials from 2D SAXS frames.",
+        epilog=f"commands:\n{lines}\n\n'pyfai-grf COMMAND --help' explains each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pyfai-grf {__version__}")
+    parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="what to do, see below")
+    return parser

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from pathlib import Path
 
 import h5py
 import numpy as np
 
+from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.records import Curve
 from pyfai_grf.io.nexus import clean_text, create_group, dump_json, write_array
@@ -29,17 +32,19 @@ def write_sas_entry(h5: h5py.Group, name: str, result: Result, provenance: Prove
     numbers. A curve without standard errors gets no ``Idev``.
     """
     entry = create_group(h5, name, "NXentry", canSAS_class="SASentry", version="1.1", default="sasdata")
+    metadata = result.curve.metadata
+    title = clean_text(f"{result.source} frame {result.frame}")
     entry["definition"] = "NXcanSAS"
-    entry["title"] = clean_text(f"{result.source} frame {result.frame}")
+    entry["title"] = title
     entry["run"] = clean_text(f"{result.source}::{result.frame}")
-    _write_data(entry, result.curve, clean_text(f"{result.source} frame {result.frame}"))
+    _write_data(entry, result.curve, title)
     _write_process(entry, result, provenance)
     sample = create_group(entry, "sassample", "NXsample", canSAS_class="SASsample")
-    sample["name"] = clean_text(str(result.curve.metadata.get("sample", result.source)))
+    sample["name"] = clean_text(str(metadata.get("sample") or metadata.get("title") or result.source))
     instrument = create_group(entry, "sasinstrument", "NXinstrument", canSAS_class="SASinstrument")
-    instrument["name"] = clean_text(str(result.curve.metadata.get("instrument", "not recorded")))
+    instrument["name"] = clean_text(str(metadata.get("instrument", "not recorded")))
     note = create_group(entry, "sasnote", "NXcollection", canSAS_class="SASnote")
-    note["metadata"] = dump_json(dict(result.curve.metadata))
+    note["metadata"] = dump_json(dict(metadata))
     note["extras"] = dump_json(dict(result.extras))
     return entry
 
@@ -92,3 +97,28 @@ def _describe_value(name: str, unit: str, value: float, lower: float, upper: flo
     if not math.isfinite(value):
         return f"{name}: no prediction"
     return f"{name} = {value:.5g} {unit}".rstrip() + f" ({lower:.5g} to {upper:.5g})"
+
+
+def write_curve(path: str | os.PathLike[str], curve: Curve, title: str, overwrite: bool = False) -> None:
+    """Write one curve by itself as an NXcanSAS file; its metadata goes into an SASnote.
+
+    Raises
+    ------
+    InputError
+        If the file exists (unless ``overwrite``) or cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists already: choose another name or remove it")
+    try:
+        with h5py.File(target, "w") as h5:
+            h5.attrs["default"] = "entry"
+            h5.attrs["NX_class"] = "NXroot"
+            entry = create_group(h5, "entry", "NXentry", canSAS_class="SASentry", version="1.1", default="sasdata")
+            entry["definition"] = "NXcanSAS"
+            entry["title"] = entry["run"] = clean_text(title)
+            _write_data(entry, curve, clean_text(title))
+            note = create_group(entry, "sasnote", "NXcollection", canSAS_class="SASnote")
+            note["metadata"] = dump_json(dict(curve.metadata))
+    except OSError as problem:
+        raise InputError(f"cannot write {target}: {problem}") from None

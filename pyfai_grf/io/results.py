@@ -235,16 +235,24 @@ def _open_results(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     try:
-        h5 = h5py.File(path, "r", locking=False)
-    except OSError:
-        try:  # marked as being written: by a run, or by one that was killed
-            h5 = h5py.File(path, "r", libver="latest", swmr=True, locking=False)
-        except OSError as problem:
-            raise InputError(f"cannot read {path} as HDF5: {describe_problem(problem)}") from None
+        h5 = _open_hdf5(path)
+    except OSError as problem:
+        raise InputError(f"cannot read {path} as HDF5: {describe_problem(problem)}") from None
     with h5:
         if "prediction/process" not in h5:
             raise InputError(f"{path} is not a results file of pyfai-grf: it has no /prediction/process")
         yield h5
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as problem:
+        # a file that is being written, or whose writer was killed, bears a mark that HDF5 wants h5clear for; only then
+        # is SWMR right: on a file cut short it waits for the missing part for hours
+        if "h5clear" not in str(problem):
+            raise
+    return h5py.File(path, "r", libver="latest", swmr=True, locking=False)
 
 
 def _check_curve(curve: Curve) -> None:

@@ -17,8 +17,8 @@ from pyfai_grf.features.specification import FeatureSpec, compute_features
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.library.design import SPLITS
 from pyfai_grf.library.shard import DENSITIES, Shard
-from pyfai_grf.simulate.closed_form import expected_intensity
-from pyfai_grf.simulate.noise import add_noise
+from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.simulation.noise import add_noise
 
 #: the paper's noise levels (section 2.3), and the photons behind a measured curve
 PAPER_LOG10_ALPHA = (2.0, 5.5)

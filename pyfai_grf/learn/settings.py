@@ -9,7 +9,7 @@ import numpy as np
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY, Material, get_material
 from pyfai_grf.core.records import FloatArray
-from pyfai_grf.simulate.intensity import PAPER_Q_NM1
+from pyfai_grf.simulation.intensity import PAPER_Q_NM1
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.library.design import get_point, get_seed
 from pyfai_grf.library.shard import DENSITIES, Setting, Shard, Structure, open_shard
-from pyfai_grf.simulate.intensity import compute_shells
-from pyfai_grf.simulate.kernels import count_boundaries
-from pyfai_grf.simulate.structure import LAYER, PORE, SOLID, StructureModel, make_labels
+from pyfai_grf.simulation.intensity import compute_shells
+from pyfai_grf.simulation.kernels import count_boundaries
+from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
 
 #: seconds of work that a kill may cost at most (the structures are then made again, the same)
 _SAVE_EVERY_S = 2.0

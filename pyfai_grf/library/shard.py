@@ -13,8 +13,8 @@ from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.library.design import get_split
-from pyfai_grf.simulate.spectra import SPECTRUM
-from pyfai_grf.simulate.structure import GENERATOR_VERSION, PAPER_SMOOTHING_NM
+from pyfai_grf.simulation.spectra import SPECTRUM
+from pyfai_grf.simulation.structure import GENERATOR_VERSION, PAPER_SMOOTHING_NM
 
 FORMAT = "pyfai-grf structure library"
 FORMAT_VERSION = 1

@@ -36,10 +36,11 @@ class Bins:
 class BinSums:
     """What one frame (or the sum of several) puts into the (Q,) bins.
 
-    ``intensity`` is signal over normalisation, ``variance`` its variance, ``exposure`` the sum of normalisations,
-    ``counts`` the raw counts, ``pixels`` the number of pixels. Empty bins hold zeros.
+    ``signal`` are the counts less the dark, ``exposure`` the sum of normalisations, ``intensity`` their ratio,
+    ``variance`` its variance, ``counts`` the raw counts, ``pixels`` the number of pixels. Empty bins hold zeros.
     """
 
+    signal: FloatArray
     intensity: FloatArray
     variance: FloatArray
     exposure: FloatArray
@@ -77,6 +78,8 @@ class Binner:
         self.q_nm1, self._range = self._lay_out_bins()
         # pyFAI rounds towards zero: without this, pixels up to a step below the range would go into its first bin
         self.mask = mask | (self.q_pixels < self._range[0]) | (self.q_pixels >= self._range[1])
+        self._usable = ~self.mask
+        self.masked_fraction = float(self.mask.mean())
         self._options: dict[str, Any] = {
             "radial_range": self._range,
             "azimuth_range": geometry.azimuth_range,
@@ -92,10 +95,11 @@ class Binner:
 
     def _measure_pixel_step(self) -> float:
         """Return the typical width of a pixel in q, in 1/nm."""
-        radius = self._geometry.integrator.rArray(self.mask.shape)
-        detector = self._geometry.integrator.detector
-        pixels = (radius.max() - radius.min()) / min(detector.pixel1, detector.pixel2)
-        return float((self.q_pixels.max() - self.q_pixels.min()) / max(pixels, 1.0))
+        if min(self.q_pixels.shape) < 2:
+            return float(np.ptp(self.q_pixels)) / self.q_pixels.size
+        across = np.diff(self.q_pixels, axis=0)[::7, :-1:7]
+        along = np.diff(self.q_pixels, axis=1)[:-1:7, ::7]
+        return float(np.median(np.hypot(across, along)))
 
     def _choose_bins(self) -> Bins:
         low = float(self.q_pixels[~self.mask].min())
@@ -131,8 +135,9 @@ class Binner:
 
         ``is_counted`` says that the values are photon counts; else the variance is taken from their scatter.
         """
-        values = data.astype(np.float32)
-        np.putmask(values, bad, np.nan)
+        values = data.astype(np.float32, order="C")
+        # a mask by index: most bad pixels are in the gaps that the mask covers already
+        values.reshape(-1)[np.flatnonzero(bad & self._usable)] = np.nan
         self._mark_dummies(values, data)
         dark = self._geometry.dark
         options = {"dark": dark if dark is None or frames == 1 else dark * frames, "flat": self._geometry.flat}
@@ -152,7 +157,7 @@ class Binner:
             variance /= divisor**2
         else:
             variance = estimate_scatter(np.asarray(result.sem, np.float64), pixels, self.q_nm1) / frames**2
-        return BinSums(signal / divisor, variance, exposure, counts, pixels)
+        return BinSums(signal, signal / divisor, variance, exposure, counts, pixels)
 
     def _mark_dummies(self, values: NDArray[np.float32], data: NDArray[Any]) -> None:
         if self._geometry.dummy is not None:

@@ -148,13 +148,13 @@ class Reducer:
             used &= (binner.q_nm1 >= low) & (binner.q_nm1 <= high)
         if used.sum() < 2:
             raise InputError(f"{int(used.sum())} points are left: check the mask, the ranges and the background")
-        counts = float((sums.intensity * sums.exposure)[used].sum())
+        counts = float(sums.signal[used].sum())
         return Curve(binner.q_nm1[used], intensity[used], np.sqrt(variance[used]), sums.exposure[used], counts)
 
     def _list_warnings(self, frame: Frame, binner: Binner, intensity: NDArray[np.float64]) -> list[str]:
         texts = [describe_beamstop(self._beam, binner.mask, frame.bad, intensity)]
-        if self._geometry.has_user_mask and binner.mask.mean() > 0.9:
-            texts.append(f"the mask covers {binner.mask.mean():.0%} of the detector: pyFAI masks what is not zero")
+        if self._geometry.has_user_mask and binner.masked_fraction > 0.9:
+            texts.append(f"the mask covers {binner.masked_fraction:.0%} of the detector: pyFAI masks what is not zero")
         wavelength = self._geometry.integrator.wavelength * 1e9
         found = frame.metadata.get("wavelength_nm")
         if found and abs(found / wavelength - 1) > 0.01:

@@ -92,7 +92,7 @@ def test_existing_file_is_not_touched(tmp_path, provenance):
 
 
 def test_unwritable_folder_is_one_line(tmp_path, provenance):
-    with pytest.raises(InputError, match="cannot write in .*absent: No such file or directory") as caught:
+    with pytest.raises(InputError, match=r"cannot write in .*absent: No such file or directory") as caught:
         ResultsWriter(tmp_path / "absent" / "out.h5", provenance)
     assert "\n" not in str(caught.value)
     if hasattr(os, "geteuid") and os.geteuid() != 0:  # root may write anywhere

@@ -91,7 +91,7 @@ def test_existing_and_unwritable_files_are_refused(tmp_path, provenance, make_re
     assert path.read_text() == "precious"
     TableWriter(path, provenance, overwrite=True).close()
     assert path.read_text().startswith("source,")
-    with pytest.raises(InputError, match="cannot write .*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot write .*: No such file or directory"):
         TableWriter(tmp_path / "absent" / "out.csv", provenance)
 
 

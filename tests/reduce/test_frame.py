@@ -57,13 +57,14 @@ def test_bins_sum_their_own_pixels(setup: Any) -> None:
         # single-precision normalisations in pyFAI
         np.testing.assert_allclose(curve.weight[index], weight, rtol=1e-6)
         np.testing.assert_allclose(curve.intensity[index], frame[inside].sum() / weight, rtol=1e-6)
-    assert curve.counts == frame.sum()
+    # a bin centred on q = 0 is no point of a curve
+    assert curve.counts == frame[setup.q >= 0.025].sum()
 
 
 def test_default_bins_are_about_a_pixel_wide(setup: Any) -> None:
     curve = reduce_frame(setup.expect_frame(1e7), setup.integrator)
     pixel = 2 * np.pi / 0.1 * 172e-6 / 0.5
-    assert curve.metadata["q_step_nm1"] == pytest.approx(pixel, rel=0.05)
+    assert curve.metadata["q_step_nm1"] == pytest.approx(pixel, rel=0.02)
 
 
 @pytest.mark.parametrize("counts", [1e6, 1e7, 1e8])
@@ -72,7 +73,7 @@ def test_sigma_is_the_standard_error(setup: Any, counts: float) -> None:
     expected = setup.expect_frame(counts)
     reducer = Reducer(ReductionSettings(setup.integrator, bins=Bins(0.04, 0.015)))
     true = reducer.reduce(make_frame(expected))
-    repeats = 300
+    repeats = 1000  # makes four standard errors in the narrowest band a tenth
     squares = np.zeros(len(true.q_nm1))
     for _ in range(repeats):
         curve = reducer.reduce(make_frame(rng.poisson(expected).astype(np.int32)))
@@ -81,19 +82,18 @@ def test_sigma_is_the_standard_error(setup: Any, counts: float) -> None:
 
 
 def check_chi_square(q: np.ndarray, chi_square: np.ndarray, repeats: int) -> None:
-    """The mean over a band is 1 to four standard errors, sqrt(2 / samples) each, and to 0.1 in any case."""
+    """The mean over a band is 1 to four standard errors, sqrt(2 / samples) each, and 1 % for the pooling of rates."""
     for low, high in ((0.04, 0.1), (0.1, 1.0), (1.0, 3.0)):
         band = (q >= low) & (q < high)
         assert band.sum() >= 3
         error = np.sqrt(2.0 / (band.sum() * repeats))
-        # two percent for what pooling along a slope may cost
-        assert chi_square[band].mean() == pytest.approx(1.0, abs=min(4 * error + 0.02, 0.15))
+        assert chi_square[band].mean() == pytest.approx(1.0, abs=4 * error + 0.01)
 
 
 def test_sigma_after_background_subtraction(setup: Any) -> None:
     rng = np.random.default_rng(8)
     sample, empty = setup.expect_frame(1e6), setup.expect_frame(2e5, lambda q: 1 / (1 + (9 * q) ** 4) + 1e-3)
-    bins, scale, repeats = Bins(0.04, 0.015), 0.5, 150
+    bins, scale, repeats = Bins(0.04, 0.015), 0.5, 60
 
     def reduce(frame: np.ndarray, background: np.ndarray) -> Any:
         return reduce_frame(frame, setup.integrator, background=background, background_scale=scale, bins=bins)

@@ -91,6 +91,14 @@ def test_tiff_saturation_is_the_largest_value_of_its_type(tmp_path: Path, dtype:
     np.testing.assert_array_equal(np.argwhere(frame.bad), [[2, 3]])
 
 
+def test_tiff_with_several_pages(tmp_path: Path) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    pages = [pillow.fromarray(IMAGE.astype(np.float32) + page) for page in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    frames = list(read_frames(tmp_path / "pages.tif"))
+    np.testing.assert_array_equal([frame.data for frame in frames], [IMAGE, IMAGE + 1, IMAGE + 2])
+
+
 @pytest.mark.parametrize("name", ["frame.cbf", "frame.tif", "empty.edf", "text.edf"])
 def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -211,6 +219,16 @@ def test_other_limits_of_a_nexus_detector(tmp_path: Path, name: str, value: int)
     with write_nexus(tmp_path / "n.h5", image) as file:
         file[f"entry/instrument/detector/{name}"] = value
         file["entry/instrument/detector/saturation_value"] = 0  # not known
+    (frame,) = read_frames(f"{tmp_path}/n.h5")
+    np.testing.assert_array_equal(np.argwhere(frame.bad), [[0, 0]])
+
+
+def test_values_below_the_underload_value_are_no_measurements(tmp_path: Path) -> None:
+    image = IMAGE.astype(np.float32)
+    image[0, 0] = -50.0
+    image[0, 1] = -5.0
+    with write_nexus(tmp_path / "n.h5", image) as file:
+        file["entry/instrument/detector/underload_value"] = -10.0
     (frame,) = read_frames(f"{tmp_path}/n.h5")
     np.testing.assert_array_equal(np.argwhere(frame.bad), [[0, 0]])
 

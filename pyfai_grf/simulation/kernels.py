@@ -19,7 +19,7 @@ _PLANES = 32
 @lru_cache(maxsize=1)
 def _import_compiled() -> ModuleType | None:
     try:
-        from pyfai_grf.simulate import compiled
+        from pyfai_grf.simulation import compiled
     except ImportError:
         return None
     return compiled

@@ -10,9 +10,9 @@ from scipy.special import ndtr, ndtri
 
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.simulate.field import compute_amplitudes, make_field
-from pyfai_grf.simulate.kernels import measure_distance, smooth_periodic
-from pyfai_grf.simulate.ranking import label_by_rank
+from pyfai_grf.simulation.field import compute_amplitudes, make_field
+from pyfai_grf.simulation.kernels import measure_distance, smooth_periodic
+from pyfai_grf.simulation.ranking import label_by_rank
 
 #: raised whenever the same seed would give another structure; stored with every structure
 GENERATOR_VERSION = 1

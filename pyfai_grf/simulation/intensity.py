@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.simulate.kernels import sum_shells
-from pyfai_grf.simulate.structure import LAYER, SOLID
+from pyfai_grf.simulation.kernels import sum_shells
+from pyfai_grf.simulation.structure import LAYER, SOLID
 
 #: the published q grid: 500 points, in 1/nm (Röding et al. 2022, section 2.3)
 PAPER_Q_NM1 = np.linspace(0.04, 3.0, 500)

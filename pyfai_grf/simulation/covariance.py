@@ -2,7 +2,7 @@
 
 Everything here is in units of the field's length scale, a = 1, and depends on the porosity through its threshold
 squared only, so that Babinet's principle holds by construction. Valid for the spectral density of
-:mod:`pyfai_grf.simulate.spectra`, (1 + k^8)^-2, whose poles give the correlation function in closed form.
+:mod:`pyfai_grf.simulation.spectra`, (1 + k^8)^-2, whose poles give the correlation function in closed form.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.backend import Backend
-from pyfai_grf.simulate.kernels import collect_between, count_thresholds
+from pyfai_grf.simulation.kernels import collect_between, count_thresholds
 
 #: voxels looked at to bracket a quantile before the exact count
 _SAMPLE = 1_000_003

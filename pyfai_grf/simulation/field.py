@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.backend import Backend
-from pyfai_grf.simulate.spectra import spectral_density
+from pyfai_grf.simulation.spectra import spectral_density
 
 #: amplitudes sqrt(Gamma) below this, relative to Gamma(0) = 1, are left out: together less than 1e-8 of the variance
 _NEGLIGIBLE = 1e-5

@@ -18,7 +18,7 @@ from scipy.ndimage import map_coordinates, spline_filter
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
 from pyfai_grf.core.records import FloatArray
-from pyfai_grf.simulate.covariance import (
+from pyfai_grf.simulation.covariance import (
     CUTOFF_RADIUS,
     compute_covariance,
     compute_curvature_term,

@@ -1,0 +1,72 @@
+"""Reduce detector frames by pyFAI, predict, and write a results file that silx, SasView and others open."""
+
+from __future__ import annotations
+
+import argparse
+
+from pyfai_grf.cli.outputs import add_material_argument, add_output_arguments, check_material
+
+
+def _parse_average(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames, nor 'all'")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument(
+        "frames", nargs="+", metavar="FRAME", help="EDF, CBF, TIFF ..., HDF5/NeXus as file.h5::/path; globs"
+    )
+    geometry = parser.add_mutually_exclusive_group(required=True)
+    geometry.add_argument("--poni", metavar="P", help="geometry, as pyFAI-calib2 saves it")
+    geometry.add_argument("--config", metavar="AZIMINT.json", help="configuration, as pyFAI-integrate saves it")
+    add_material_argument(parser)
+    add_output_arguments(parser, is_required=True)
+    parser.add_argument("--plot", metavar="OUT.png", help="also a picture (of one frame, or of the series)")
+    parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
+    parser.add_argument("--dark", metavar="D", help="dark frame")
+    parser.add_argument("--flat", metavar="F", help="flat field")
+    parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
+    parser.add_argument(
+        "--background-scale", type=float, default=1.0, metavar="X", help="times the background is subtracted (1)"
+    )
+    parser.add_argument(
+        "--average", type=_parse_average, default=1, metavar="N|all", help="frames averaged into one curve (1)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    check_material(options.material)
+    from pyfai_grf.cli.outputs import describe_model, write_outcomes
+    from pyfai_grf.learn.bundle import load_model
+    from pyfai_grf.reduce.frame import Reducer
+    from pyfai_grf.reduce.images import find_sources
+    from pyfai_grf.workflows import analyze_frames, make_provenance, make_reduction_settings
+
+    model = load_model(options.material)
+    names = ("mask", "dark", "flat", "background", "background_scale")
+    given = {name: getattr(options, name) for name in names}
+    reducer = Reducer(make_reduction_settings(model, options.poni or options.config, **given))
+    sources = find_sources(options.frames)
+    given["geometry"] = options.poni or options.config
+    given["average"] = "all" if options.average is None else options.average
+    provenance = make_provenance(model, given, options.command_line)
+    if not options.quiet:
+        print(describe_model(provenance))
+    results, status = write_outcomes(
+        analyze_frames(sources, reducer, model, options.average), provenance, options
+    )
+    if options.plot and results:
+        import numpy as np
+
+        from pyfai_grf.reduce.images import read_frames
+        from pyfai_grf.workflows import draw_results
+
+        first = next(read_frames(sources[0]))
+        image = np.ma.masked_array(first.data, first.bad)
+        draw_results(options.plot, model, results, **({"frame": image} if len(results) == 1 else {}))
+    return status

@@ -1,0 +1,31 @@
+"""Measure a model's errors on structures (or, for measured samples, fresh curves) that it was not trained on."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    parser.add_argument("bundle", metavar="BUNDLE", help="name of a bundled model, or the folder of a bundle")
+    parser.add_argument(
+        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed ones)"
+    )
+    parser.add_argument("-o", "--output", metavar="REPORT", help="also REPORT.md and REPORT.png")
+    parser.add_argument("--seed", type=int, default=2, help="of the noise (2, not the training's)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from pyfai_grf.learn.bundle import load_model
+    from pyfai_grf.learn.evaluate import evaluate_model, format_table
+    from pyfai_grf.workflows import open_libraries, write_report
+
+    model = load_model(options.bundle)
+    shards = open_libraries(options.libraries) if model.flavour == "paper" else []
+    evaluation = evaluate_model(model, shards, options.seed)
+    if not options.quiet:
+        print(format_table(model, evaluation.errors))
+    if options.output:
+        write_report(options.output, model, evaluation)
+    return 0

@@ -1,0 +1,118 @@
+"""What analyze and predict share: the outputs they write, and the line they print for each outcome."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pyfai_grf.io.records import Provenance, Result
+    from pyfai_grf.workflows import Outcome
+
+
+def add_material_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --material."""
+    from pyfai_grf.core.parameters import MATERIALS
+
+    parser.add_argument(
+        "--material",
+        required=True,
+        metavar="CLASS|BUNDLE",
+        help="material class, or the folder of a bundle. Two-phase curves are the same for porosity p and 1 - p, so "
+        f"you must say which side yours is on: {', '.join(MATERIALS)} (low: porosity up to 0.5)",
+    )
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, is_required: bool) -> None:
+    """Add -o, --csv, --json and --overwrite."""
+    parser.add_argument("-o", "--output", required=is_required, metavar="OUT.h5", help="results file (HDF5, NXcanSAS)")
+    parser.add_argument("--csv", metavar="OUT.csv", help="also a table, one row a frame")
+    parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
+
+
+def check_material(name: str) -> None:
+    """Exit with status 2 if ``name`` is neither a class, a bundled model nor a folder."""
+    import os
+
+    from pyfai_grf.core.parameters import MATERIALS
+    from pyfai_grf.learn.bundle import find_bundled
+
+    if name not in MATERIALS and name not in find_bundled() and not os.path.isdir(name):
+        print(
+            f"pyfai-grf: no material class or bundle is called {name!r}: choose one of {', '.join(MATERIALS)}, or the "
+            "folder of a bundle that 'pyfai-grf train' made",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+
+
+def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[list[Result], int]:
+    """Write every outcome as it comes; return the results and the exit status."""
+    from pyfai_grf.io.results import ResultsWriter
+    from pyfai_grf.io.table import TableWriter
+
+    results, status = [], 0
+    with ExitStack() as stack:
+        writers: list[Any] = []
+        if options.output:
+            writers.append(stack.enter_context(ResultsWriter(options.output, provenance, overwrite=options.overwrite)))
+        if options.csv:
+            writers.append(stack.enter_context(TableWriter(options.csv, provenance, overwrite=options.overwrite)))
+        for outcome in outcomes:
+            if outcome.problem:
+                print(f"pyfai-grf: {outcome.problem}", file=sys.stderr)
+                status = 1
+            if outcome.result is None:
+                continue
+            for writer in writers:
+                writer.append(outcome.result)
+            results.append(outcome.result)
+            if not options.quiet and not outcome.problem:
+                print(_format_json(outcome.result) if getattr(options, "json", False) else format_line(outcome.result))
+    return results, status
+
+
+def describe_model(provenance: Provenance) -> str:
+    """Return one line on the model in use, with what its user must know of it."""
+    line = f"model {provenance.model} ({provenance.flavour}, {provenance.model_sha256[:12]})"
+    if provenance.flavour == "paper":
+        line += ": trained on simulated boxes with the paper's noise, not on measured samples"
+    return line
+
+
+def format_line(result: Result) -> str:
+    """Return one line on a result: values with their 90 % intervals, or why there are none."""
+    from pyfai_grf.core.parameters import PARAMETERS
+
+    parts = []
+    for name, value in result.values.items():
+        if np.isfinite(value):
+            unit = f" {PARAMETERS[name].unit}".rstrip()
+            parts.append(f"{name} {value:.4g}{unit} [{result.lower[name]:.4g}, {result.upper[name]:.4g}]")
+    text = f"{result.source} frame {result.frame}: {', '.join(parts) or 'no prediction'}"
+    return text if result.is_applicable else f"{text}; NOT APPLICABLE: {result.reason}"
+
+
+def _format_json(result: Result) -> str:
+    def clean(values: Any) -> dict[str, Any]:
+        return {k: (None if isinstance(v, float) and not np.isfinite(v) else v) for k, v in values.items()}
+
+    return json.dumps(
+        {
+            "source": result.source,
+            "frame": result.frame,
+            "values": clean(result.values),
+            "lower": clean(result.lower),
+            "upper": clean(result.upper),
+            "is_applicable": result.is_applicable,
+            "reason": result.reason,
+            **clean(result.extras),
+        },
+        ensure_ascii=False,
+    )

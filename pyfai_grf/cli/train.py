@@ -1,0 +1,74 @@
+"""Train a model: CLASS for measured samples of your q range or detector, CLASS@paper for the published setting."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of this command."""
+    from pyfai_grf.core.parameters import MATERIALS, PAPER_LAYER_DENSITY
+
+    parser.add_argument(
+        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed ones)"
+    )
+    names = [f"{name}{flavour}" for name in MATERIALS for flavour in ("", "@paper")]
+    parser.add_argument("--material", required=True, metavar="CLASS[@paper]", choices=names, help=", ".join(names))
+    parser.add_argument("-o", "--output", required=True, metavar="BUNDLE", help="folder of the new bundle")
+    parser.add_argument("--q-min", type=float, metavar="Q", help="first q in 1/nm (0.04)")
+    parser.add_argument("--q-max", type=float, metavar="Q", help="last q in 1/nm (3)")
+    parser.add_argument("--q-points", type=int, metavar="N", help="points of the equidistant grid (500)")
+    parser.add_argument("--poni", metavar="P", help="take the q range of this geometry instead")
+    parser.add_argument("--mask", metavar="M", help="with --poni: the mask in use")
+    parser.add_argument(
+        "--length-scale", type=float, default=1.0, metavar="S", help="train for lengths S times the published ones (1)"
+    )
+    parser.add_argument(
+        "--layer-density", type=float, default=PAPER_LAYER_DENSITY, metavar="D", help="layer over solid (0.65)"
+    )
+    parser.add_argument("--examples", type=int, default=60_000, metavar="N", help="curves for measured samples (60000)")
+    parser.add_argument("--draws", type=int, default=16, metavar="N", help="noise draws a structure for @paper (16)")
+    parser.add_argument("--seed", type=int, default=1, help="of examples and noise (1)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from pyfai_grf.learn.evaluate import describe_model
+    from pyfai_grf.learn.settings import TrainSettings
+    from pyfai_grf.workflows import train
+
+    settings = TrainSettings(
+        name=options.material,
+        q_nm1=_choose_grid(options),
+        layer_density=options.layer_density,
+        length_scale=options.length_scale,
+        examples=options.examples,
+        draws=options.draws,
+        seed=options.seed,
+    )
+    report = (lambda line: None) if options.quiet else (lambda line: print(line, file=sys.stderr))
+    model = train(settings, options.libraries, options.output, report)
+    if not options.quiet:
+        print(describe_model(model))
+        print(f"written to {options.output}")
+    return 0
+
+
+def _choose_grid(options: Any) -> np.ndarray:
+    from pyfai_grf.core.errors import InputError
+    from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+    from pyfai_grf.workflows import measure_q_range
+
+    low, high, points = PAPER_Q_NM1[0], PAPER_Q_NM1[-1], PAPER_Q_NM1.size
+    if options.poni:
+        low, high, points = measure_q_range(options.poni, options.mask)
+    low = low if options.q_min is None else options.q_min
+    high = high if options.q_max is None else options.q_max
+    points = points if options.q_points is None else options.q_points
+    if not 0 < low < high < np.inf or not 20 <= points <= 10_000:
+        raise InputError(f"q from {low} to {high} 1/nm in {points} points is no grid: give 0 < q-min < q-max, 20 points or more")
+    return np.linspace(low, high, points)

@@ -1,0 +1,99 @@
+"""A model's errors on data it has not seen, beside the paper's Table 2, and what there is to say about a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import PARAMETERS
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.learn.bundle import Model
+from pyfai_grf.learn.errors import PAPER_TABLE_2
+from pyfai_grf.learn.examples import make_examples
+from pyfai_grf.learn.settings import TrainSettings
+from pyfai_grf.learn.train import measure_model
+from pyfai_grf.library.shard import Shard
+from pyfai_grf.simulation.closed_form import compute_mean_chords
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors per parameter, and the test examples behind them: name -> (N,) truth and prediction."""
+
+    errors: Mapping[str, Mapping[str, Any]]
+    truth: Mapping[str, FloatArray]
+    predicted: Mapping[str, FloatArray]
+
+
+def evaluate_model(model: Model, shards: Sequence[Shard], seed: int) -> Evaluation:
+    """Return the errors of ``model`` on the test structures of ``shards``, or on fresh closed-form curves.
+
+    Only the published ranges count, not the margins. ``seed`` draws the noise.
+
+    Raises
+    ------
+    InputError
+        If a "@paper" model has no test structures to be measured on.
+    """
+    text = model.description
+    settings = TrainSettings(
+        name=text["material"] + ("@paper" if model.flavour == "paper" else ""),
+        q_nm1=model.q_nm1,
+        layer_density=text["layer_density"] if text["layer_density"] is not None else 0.0,
+        length_scale=text["length_scale"],
+        examples=20_000,
+        seed=seed,
+    )
+    examples = make_examples(settings, model.spec, shards)
+    rows = examples.get_published(model.material, settings.length_scale)
+    if model.flavour == "paper":
+        rows &= examples.split == "test"
+    if not rows.any():
+        raise InputError("the libraries hold no test structure of this class: grow them, or name larger ones")
+    test = examples.select(rows)
+    predicted = {name: r.predict(model.projection, test.features)[0] for name, r in model.regressors.items()}
+    return Evaluation(measure_model(model, test), test.targets, predicted)
+
+
+def get_published_errors(model: Model) -> Mapping[str, tuple[float, float]]:
+    """Return (MSE, MAPE in %) of the paper's Table 2 for a "@paper" model of the published setting, else nothing."""
+    return PAPER_TABLE_2[model.material.name] if model.flavour == "paper" else {}
+
+
+def format_table(model: Model, errors: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the errors as a Markdown table, beside the published ones where they compare."""
+    published = get_published_errors(model)
+    lines = [
+        "| output | MSE | MAPE % | in 90 % interval | structures | paper MSE | paper MAPE % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, error in errors.items():
+        mse, mape = published.get(name, (None, None))
+        theirs = f"{mse:.3e} | {mape:.3f}" if mse is not None else "- | -"
+        lines.append(
+            f"| {name} | {error['mse']:.3e} | {error['mape_percent']:.3f} | {100 * error['coverage']:.0f} % | "
+            f"{error['structures']} | {theirs} |"
+        )
+    return "\n".join(lines)
+
+
+def describe_model(model: Model) -> str:
+    """Return what a user must know of a model: class, ranges, chords, assumptions, errors, provenance."""
+    text = model.description
+    scale = text["length_scale"]
+    low, high = PARAMETERS["a"].low * scale, PARAMETERS["a"].high * scale
+    bounds = model.material.porosity_low, model.material.porosity_high
+    chords = [float(compute_mean_chords(a, p)[0]) for a in (low, high) for p in bounds]
+    provenance = text["provenance"]
+    counts = ", ".join(f"{count} {name}" for name, count in provenance["structures"].items())
+    density = "" if text["layer_density"] is None else f", layer density {text['layer_density']} of the solid's"
+    lines = [
+        f"{model.name}  [{model.flavour}]  sha256 {model.sha256[:12]}",
+        f"  q {text['q_min_nm1']:.4g} to {text['q_max_nm1']:.4g} 1/nm, {text['q_points']} points; a {low:g} to {high:g} nm, "
+        f"porosity {bounds[0]:g} to {bounds[1]:g} (mean pore chords {min(chords):.2g} to {max(chords):.3g} nm){density}",
+        f"  spectrum {text['spectrum']}; from {provenance['examples_from']}: {counts}; noise: {provenance['noise']}",
+        *("  " + line for line in format_table(model, text["errors"]).splitlines()),
+    ]
+    return "\n".join(lines)
