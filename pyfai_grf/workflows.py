@@ -200,11 +200,12 @@ def draw_results(path: str | Path, model: Model, results: Sequence[Result], **mo
 
 def join_predictions(results: Sequence[Result]) -> Prediction:
     """Return the rows of a results file as one prediction record."""
-    columns = (
+    values, lower, upper = (
         {name: np.array([getattr(r, part)[name] for r in results]) for name in results[0].values}
         for part in ("values", "lower", "upper")
     )
-    return Prediction(*columns, np.array([r.is_applicable for r in results]), tuple(r.reason for r in results))
+    is_applicable = np.array([r.is_applicable for r in results])
+    return Prediction(values, lower, upper, is_applicable, tuple(r.reason for r in results))
 
 
 def predict_curves(sources: Iterable[str], model: Model, unit: str | None = None) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument("bundle", metavar="BUNDLE", help="name of a bundled model, or the folder of a bundle")
     parser.add_argument(
-        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed ones)"
+        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
     )
     parser.add_argument("-o", "--output", metavar="REPORT", help="also REPORT.md and REPORT.png")
     parser.add_argument("--seed", type=int, default=2, help="of the noise (2, not the training's)")

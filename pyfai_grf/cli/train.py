@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from pyfai_grf.core.parameters import MATERIALS, PAPER_LAYER_DENSITY
 
     parser.add_argument(
-        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed ones)"
+        "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
     )
     names = [f"{name}{flavour}" for name in MATERIALS for flavour in ("", "@paper")]
     parser.add_argument("--material", required=True, metavar="CLASS[@paper]", choices=names, help=", ".join(names))
@@ -70,5 +70,7 @@ def _choose_grid(options: Any) -> np.ndarray:
     high = high if options.q_max is None else options.q_max
     points = points if options.q_points is None else options.q_points
     if not 0 < low < high < np.inf or not 20 <= points <= 10_000:
-        raise InputError(f"q from {low} to {high} 1/nm in {points} points is no grid: give 0 < q-min < q-max, 20 points or more")
+        raise InputError(
+            f"q from {low} to {high} 1/nm in {points} points is no grid: give 0 < q-min < q-max and 20 points or more"
+        )
     return np.linspace(low, high, points)

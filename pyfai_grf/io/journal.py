@@ -59,7 +59,6 @@ class Journal:
         entry = h5["prediction"]
         self._h5 = h5
         self._grid = np.array(first.curve.q_nm1, dtype=float)
-        self._parameters = provenance.parameters
         self._extras = {name: isinstance(value, str) for name, value in first.extras.items()}
         self._frame = _create_column(entry, "frame", "i8", "frame, in order of arrival")
         self._applicable = _create_column(entry, "is_applicable", "?", "whether the model applies")
@@ -153,6 +152,17 @@ class Journal:
             else:
                 columns[name] = _create_column(rows, name, "f8", name, unit=find_unit(name))
         return columns
+
+
+def check_curve(curve: Curve) -> None:
+    """Raise InputError unless all arrays of ``curve`` are as long as its q axis."""
+    shape = np.shape(curve.q_nm1)
+    if len(shape) != 1 or not shape[0]:
+        raise InputError(f"a curve needs a q axis with at least one point, found shape {shape}")
+    for name in ("intensity", "sigma", "weight"):
+        values = getattr(curve, name)
+        if values is not None and np.shape(values) != shape:
+            raise InputError(f"{name} of the curve has shape {np.shape(values)}, its q axis {shape}")
 
 
 def _describe_row(result: Result, span: tuple[int, int] | None) -> str:

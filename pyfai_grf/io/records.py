@@ -18,6 +18,24 @@ _XGBOOST = ("xgboost-cpu", "xgboost")
 PROVENANCE_TEXTS = ("material", "model", "flavour", "model_sha256", "model_version", "spectrum", "command")
 
 
+def collect_versions() -> dict[str, str]:
+    """Return the versions of this package and of what it computes with, as far as installed."""
+    from pyfai_grf import __version__
+
+    versions = {"pyfai-grf": __version__}
+    for name in (*_PACKAGES, *_XGBOOST):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def format_now() -> str:
+    """Return the present time as ISO 8601 with its zone."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where the rows of one results file or table come from.
@@ -34,8 +52,8 @@ class Provenance:
     parameters : names of the parameters that the model predicts.
     settings : what the reduction was told (mask, background, scale ...), JSON-ready.
     command : the command line, or what stands for it.
-    versions : distribution name -> version.
-    created : ISO 8601 time with zone.
+    versions : distribution name -> version; by default of what is installed.
+    created : ISO 8601 time with zone; by default now.
     """
 
     material: str
@@ -49,8 +67,8 @@ class Provenance:
     parameters: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    created: str = ""
+    versions: Mapping[str, str] = field(default_factory=collect_versions)
+    created: str = field(default_factory=format_now)
 
 
 @dataclass(frozen=True)
@@ -71,21 +89,3 @@ class Result:
     is_applicable: bool
     reason: str = ""
     extras: Mapping[str, float | str] = field(default_factory=dict)
-
-
-def collect_versions() -> dict[str, str]:
-    """Return the versions of this package and of what it computes with, as far as installed."""
-    from pyfai_grf import __version__
-
-    versions = {"pyfai-grf": __version__}
-    for name in (*_PACKAGES, *_XGBOOST):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def format_now() -> str:
-    """Return the present time as ISO 8601 with its zone."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")

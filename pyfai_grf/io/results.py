@@ -12,11 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 import h5py
-import numpy as np
 
 from pyfai_grf.core.errors import GrfError, InputError
-from pyfai_grf.core.records import Curve
-from pyfai_grf.io.journal import Journal, create_journal
+from pyfai_grf.io.journal import Journal, check_curve, create_journal
 from pyfai_grf.io.journal_rows import count_rows, read_provenance, read_rows, trim_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
 from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
@@ -73,7 +71,7 @@ class ResultsWriter:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
         if not self._is_open:
             raise InputError(f"{self.path} is closed: no row can be added")
-        _check_curve(result.curve)
+        check_curve(result.curve)
         try:
             if self._journal is None:
                 self._journal = self._start(result)
@@ -253,13 +251,3 @@ def _open_hdf5(path: Path) -> h5py.File:
         if "h5clear" not in str(problem):
             raise
     return h5py.File(path, "r", libver="latest", swmr=True, locking=False)
-
-
-def _check_curve(curve: Curve) -> None:
-    shape = np.shape(curve.q_nm1)
-    if len(shape) != 1 or not shape[0]:
-        raise InputError(f"a curve needs a q axis with at least one point, found shape {shape}")
-    for name in ("intensity", "sigma", "weight"):
-        values = getattr(curve, name)
-        if values is not None and np.shape(values) != shape:
-            raise InputError(f"{name} of the curve has shape {np.shape(values)}, its q axis {shape}")

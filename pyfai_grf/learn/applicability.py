@@ -29,7 +29,7 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
             reasons.append(merged)
         elif outside[row, column] > _RANGE_SLACK:
             side = "above" if z[row, column] > 0 else "below"
-            reasons.append(f"{spec.names[column]} is {side} everything in the training data: not a material of this class")
+            reasons.append(f"{spec.names[column]} is {side} all of the training data: not a material of this class")
         elif residual[row] > _RESIDUAL_SLACK:
             reasons.append(
                 f"the curve's shape is {residual[row]:.1f} times farther from the model's than 99.9 % of the training "

@@ -203,7 +203,7 @@ def _read(path: Path) -> Model:
         raise BundleError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}: train it again")
     for file, expected in text["sha256"].items():
         if _hash(path / file) != expected:
-            raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install or train it again")
+            raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install it again")
     with np.load(path / "arrays.npz", allow_pickle=False) as arrays:
         projection = Projection(
             **{key: arrays[f"projection/{key}"] for key in ("mean", "scale", "axes", "spread", "low", "high")},

@@ -91,8 +91,9 @@ def describe_model(model: Model) -> str:
     density = "" if text["layer_density"] is None else f", layer density {text['layer_density']} of the solid's"
     lines = [
         f"{model.name}  [{model.flavour}]  sha256 {model.sha256[:12]}",
-        f"  q {text['q_min_nm1']:.4g} to {text['q_max_nm1']:.4g} 1/nm, {text['q_points']} points; a {low:g} to {high:g} nm, "
-        f"porosity {bounds[0]:g} to {bounds[1]:g} (mean pore chords {min(chords):.2g} to {max(chords):.3g} nm){density}",
+        f"  q {text['q_min_nm1']:.4g} to {text['q_max_nm1']:.4g} 1/nm, {text['q_points']} points; "
+        f"a {low:g} to {high:g} nm, porosity {bounds[0]:g} to {bounds[1]:g} "
+        f"(mean pore chords {min(chords):.2g} to {max(chords):.3g} nm){density}",
         f"  spectrum {text['spectrum']}; from {provenance['examples_from']}: {counts}; noise: {provenance['noise']}",
         *("  " + line for line in format_table(model, text["errors"]).splitlines()),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyfai_grf.core.records import FloatArray
 
@@ -73,7 +74,7 @@ class SmoothModel:
         return np.asarray(_expand(scores[:, : self.components], self.degree) @ self.coefficients)
 
 
-def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: FloatArray) -> SmoothModel:
+def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: NDArray[np.bool_]) -> SmoothModel:
     """Return the polynomial that does best on the rows where ``is_fit`` (N,) is false, fitted on the others.
 
     ``scores`` (N, K) principal components, ``target`` (N,).
@@ -86,10 +87,10 @@ def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: FloatArray) -> Sm
         rotated = vectors.T @ moment
         for penalty in PENALTIES * values[-1]:
             coefficients = vectors @ (rotated / (np.maximum(values, 0) + penalty))
-            error = np.mean((terms[~is_fit] @ coefficients - target[~is_fit]) ** 2)
+            error = float(np.mean((terms[~is_fit] @ coefficients - target[~is_fit]) ** 2))
             if error < least:
                 best, least = SmoothModel(components, degree, coefficients), error
-    assert best is not None  # noqa: S101 - PENALTIES is never empty, and errors of finite numbers are finite
+    assert best is not None  # PENALTIES is never empty, and errors of finite numbers are finite
     return best
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.specification import make_spec
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.learn.errors import measure_errors

@@ -92,7 +92,8 @@ def compute_chords(voxels: np.ndarray, boundaries: np.ndarray, voxel_size_nm: fl
     """
     pore_layer, pore_solid, layer_solid = boundaries.sum(axis=0)
     faces = np.zeros(3)
-    faces[PORE], faces[LAYER], faces[SOLID] = pore_layer + pore_solid, pore_layer + layer_solid, pore_solid + layer_solid
+    faces[PORE], faces[LAYER] = pore_layer + pore_solid, pore_layer + layer_solid
+    faces[SOLID] = pore_solid + layer_solid
     return np.where(faces > 0, 6 * voxels * voxel_size_nm / np.maximum(faces, 1), np.nan)
 
 

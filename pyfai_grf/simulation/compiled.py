@@ -212,7 +212,7 @@ def _sum_shells(layer, solid, square0, square1, size, chunks):  # type: ignore[n
 @_compile
 def count_boundaries(labels):  # type: ignore[no-untyped-def]
     """Return the periodic face counts (3 axes, 3 pairs): pore|layer, pore|solid, layer|solid."""
-    n0, n1, n2 = labels.shape
+    n0, n1, _ = labels.shape
     counts = np.zeros((n0, 3, 4), np.int64)
     for i in prange(n0):
         for j in range(n1):

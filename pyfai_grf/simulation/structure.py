@@ -115,7 +115,7 @@ def make_labels(backend: Backend, model: StructureModel, rng: Any) -> Any:
 
 
 def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
-    """Return phase labels of the Gaussian ``field``: threshold, smooth, and rank to the volume fractions of ``model``."""
+    """Return phase labels of the Gaussian ``field``: threshold, smooth, rank to ``model``'s fractions."""
     open_pore, pore = model.phase_counts
     solid, _ = label_by_rank(backend, field, [pore], field)
     sigma = model.smoothing_nm / model.voxel_size_nm
