@@ -92,7 +92,7 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
         raise InputError("an intensity is not finite: drop such points, the gap is bridged when resampling")
     invariant = compute_total(spec.q_nm1, intensity)
     if not np.all(invariant > 0):
-        raise InputError("the invariant of a curve is not positive: more background was subtracted than signal is there")
+        raise InputError("the invariant of a curve is not positive: more background was subtracted than there is")
     binned = _average(spec, intensity / invariant[:, np.newaxis])
     merged = np.zeros(len(intensity))
     if sigma is not None:

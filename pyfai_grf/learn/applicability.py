@@ -21,12 +21,17 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
     """Return for each curve why it is unlike the training data, "" where it is not; N strings."""
     z = projection.standardise(features.values)
     outside = np.maximum(z - projection.high, projection.low - z)
+    # less noise than in the training data does no harm; what more of it is depends on how it is told
+    quieter = 1 if spec.noise == "counts" else -1
+    outside[:, -1] = np.maximum(0, -quieter * (z[:, -1] - (projection.low if quieter > 0 else projection.high)[-1]))
     worst = np.argmax(outside, axis=1)
     residual = projection.measure_residual(features.values) / projection.residual_limit
     reasons = []
     for row, column in enumerate(worst):
         if merged := explain_merging(float(features.merged[row])):
             reasons.append(merged)
+        elif outside[row, column] > _RANGE_SLACK and column == len(spec.names) - 1:
+            reasons.append("the curve is noisier than all of the training data: count longer, or average frames")
         elif outside[row, column] > _RANGE_SLACK:
             side = "above" if z[row, column] > 0 else "below"
             reasons.append(f"{spec.names[column]} is {side} all of the training data: not a material of this class")
