@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.core.errors import InputError, QRangeError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pyfai_grf.learn.evaluate import Evaluation
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.library.shard import Shard
+    from pyfai_grf.reduce.exposure import Instrument
     from pyfai_grf.reduce.frame import Frame, Reducer, ReductionSettings
 
 
@@ -312,3 +314,24 @@ def _read_frames(sources: Iterable[str], problems: list[InputError]) -> Iterator
 def _drain(problems: list[InputError]) -> Iterator[Outcome]:
     while problems:
         yield Outcome(None, str(problems.pop(0)))
+
+
+# --- demonstration: parameters to frames, for the analysis to find them again ---------------------------------------
+
+
+def simulate_frames(
+    a: float, porosity: float, counts: float, frames: int, seed: int
+) -> tuple[Instrument, Iterator[NDArray[np.int32]]]:
+    """Return a detector and ``frames`` frames (H, W) of about ``counts`` photons each that it takes of a material.
+
+    The material is an infinite two-phase sample (``a`` in nm), its expected intensity known in closed form, on a flat
+    background of 5 % of its intensity at 3 per nm. Raises InputError if a value is out of range.
+    """
+    from pyfai_grf.reduce import exposure
+    from pyfai_grf.simulation.closed_form import expected_intensity
+
+    instrument = exposure.make_instrument(exposure.make_exposure_geometry(), seed)
+    q = np.linspace(0.0, exposure.measure_corner(instrument.integrator), 4000)
+    intensity = expected_intensity(q, a, porosity) + 0.05 * expected_intensity(3.0, a, porosity)
+    expected = exposure.project_curve(instrument, q, intensity, counts)
+    return instrument, exposure.expose(instrument, expected, frames, seed)

@@ -191,8 +191,7 @@ def _describe(regressor: Regressor) -> dict[str, Any]:
     return {
         "is_log": regressor.is_log,
         "interval_factor": regressor.factor,
-        "smooth_components": regressor.smooth.components,
-        "smooth_degree": regressor.smooth.degree,
+        "smooth": {k: v for k, v in vars(regressor.smooth).items() if k != "coefficients"},
         "trees": regressor.trees.num_boosted_rounds(),
     }
 
@@ -211,7 +210,7 @@ def _read(path: Path) -> Model:
         )
         regressors = {
             name: Regressor(
-                SmoothModel(entry["smooth_components"], entry["smooth_degree"], arrays[f"{name}/coefficients"]),
+                SmoothModel(coefficients=arrays[f"{name}/coefficients"], **entry["smooth"]),
                 xgboost.Booster(model_file=path / f"{name}.ubj"),
                 xgboost.Booster(model_file=path / f"{name}-spread.ubj"),
                 entry["is_log"],

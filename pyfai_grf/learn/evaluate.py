@@ -10,7 +10,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.learn.bundle import Model
-from pyfai_grf.learn.errors import PAPER_TABLE_2
+from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.examples import make_examples
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model

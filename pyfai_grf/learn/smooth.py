@@ -63,15 +63,21 @@ def fit_projection(features: FloatArray, components: int = 14) -> Projection:
 
 @dataclass(frozen=True)
 class SmoothModel:
-    """A polynomial of the first ``components`` principal components; ``coefficients`` (T,) of its monomials."""
+    """A polynomial of the first ``components`` principal components; ``coefficients`` (T,) of its monomials.
+
+    ``low`` and ``high`` are the range of the training target: a polynomial must not run away outside its data.
+    """
 
     components: int
     degree: int
     coefficients: FloatArray
+    low: float
+    high: float
 
     def predict(self, scores: FloatArray) -> FloatArray:
         """Return the polynomial at ``scores`` (N, K), (N,)."""
-        return np.asarray(_expand(scores[:, : self.components], self.degree) @ self.coefficients)
+        predicted = _expand(scores[:, : self.components], self.degree) @ self.coefficients
+        return np.asarray(np.clip(predicted, self.low, self.high))
 
 
 def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: NDArray[np.bool_]) -> SmoothModel:
@@ -80,6 +86,7 @@ def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: NDArray[np.bool_]
     ``scores`` (N, K) principal components, ``target`` (N,).
     """
     best, least = None, np.inf
+    bounds = float(target.min()), float(target.max())
     for components, degree in CANDIDATES:
         terms = _expand(scores[:, :components], degree)
         gram, moment = terms[is_fit].T @ terms[is_fit], terms[is_fit].T @ target[is_fit]
@@ -89,7 +96,7 @@ def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: NDArray[np.bool_]
             coefficients = vectors @ (rotated / (np.maximum(values, 0) + penalty))
             error = float(np.mean((terms[~is_fit] @ coefficients - target[~is_fit]) ** 2))
             if error < least:
-                best, least = SmoothModel(components, degree, coefficients), error
+                best, least = SmoothModel(components, degree, coefficients, *bounds), error
     assert best is not None  # PENALTIES is never empty, and errors of finite numbers are finite
     return best
 

@@ -13,7 +13,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.specification import make_spec
 from pyfai_grf.learn.bundle import Model
-from pyfai_grf.learn.errors import measure_errors
+from pyfai_grf.learn.metrics import measure_errors
 from pyfai_grf.learn.examples import Examples, make_examples
 from pyfai_grf.learn.regressor import LEVEL, fit_regressor
 from pyfai_grf.learn.settings import TrainSettings

@@ -16,9 +16,9 @@ from pyfai_grf.reduce.pixels import BoolArray
 
 FloatArray = NDArray[np.float64]
 
-#: 12.4 keV at 3 m: with the beam a quarter of the way across a Pilatus 1M, the beamstop ends below 0.04 per nm and the
-#: far corners lie above 3.05 per nm
-_DETECTOR, _DISTANCE_M, _WAVELENGTH_M = "Pilatus1M", 3.0, 1e-10
+#: 12.4 keV at 3.1 m: with the beam a quarter of the way across a Pilatus 1M, the mask of the beamstop ends below
+#: 0.04 per nm and the far corners lie above 3.05 per nm
+_DETECTOR, _DISTANCE_M, _WAVELENGTH_M = "Pilatus1M", 3.1, 1e-10
 _BEAM_PIXELS = (521.3, 250.6)
 #: a disc on an arm; the mask is drawn two pixels wider, as one does by hand, for the edge casts a soft shadow
 _STOP_RADIUS_M, _ARM_HALF_WIDTH_M, _STOP_PASSES, _MASK_MARGIN_PIXELS = 1.5e-3, 0.6e-3, 1e-3, 2.0
@@ -59,7 +59,7 @@ class Instrument:
 
 
 def make_exposure_geometry() -> Any:
-    """Return a pyFAI integrator for a Pilatus 1M at 3 m and 0.1 nm: 0.04 to 3.2 per nm, the beam off centre."""
+    """Return a pyFAI integrator for a Pilatus 1M at 3.1 m and 0.1 nm: 0.04 to 3.1 per nm, the beam off centre."""
     from pyFAI.detectors import detector_factory
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
@@ -104,6 +104,11 @@ def _measure_beamstop_distance(integrator: Any, shape: tuple[int, int]) -> Float
     return np.asarray(np.minimum(disc, arm) / pixel2)
 
 
+def measure_corner(integrator: Any) -> float:
+    """Return the largest q in 1/nm at the centre of a pixel of ``integrator``'s detector."""
+    return float(integrator.array_from_unit(integrator.detector.max_shape, "center", "q_nm^-1", scale=True).max())
+
+
 def project_curve(
     instrument: Instrument, q_nm1: FloatArray, intensity: FloatArray, counts: float
 ) -> FloatArray:
@@ -126,7 +131,7 @@ def project_curve(
     if not 0 < counts < 1e15:
         raise InputError(f"counts is {counts:g}: a frame needs a positive number of photons")
     shape = instrument.passes.shape
-    corner = float(instrument.integrator.qArray(shape)[instrument.usable].max())
+    corner = measure_corner(instrument.integrator)
     if q[0] > 0 or q[-1] < corner:
         raise InputError(f"the curve covers {q[0]:.3g} to {q[-1]:.3g} per nm, the detector 0 to {corner:.3g}: extend it")
     image = instrument.integrator.calcfrom1d(q, intensity, shape=shape, dim1_unit="q_nm^-1", correctSolidAngle=True)

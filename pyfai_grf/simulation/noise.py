@@ -23,13 +23,13 @@ def add_noise(intensity: np.ndarray, alpha: float | np.ndarray, seed: int | np.r
     Raises
     ------
     InputError
-        If an intensity is not positive and finite, or alpha is not positive.
+        If an intensity or alpha is not positive and finite.
     """
     intensity = np.asarray(intensity, dtype=np.float64)
     if not np.all((intensity > 0) & np.isfinite(intensity)):
         raise InputError("lognormal noise needs positive, finite intensities: drop or merge the other points first")
-    if not np.all(np.asarray(alpha) > 0):
-        raise InputError(f"alpha is {alpha}: the noise level must be above 0 (the paper uses 1e2 to 10^5.5)")
+    if not np.all((np.asarray(alpha) > 0) & np.isfinite(alpha)):
+        raise InputError(f"alpha is {alpha}: the noise level must be above 0 and finite (the paper uses 1e2 to 10^5.5)")
     variance = np.log1p(alpha / intensity)
     rng = np.random.default_rng(seed)
     return intensity * np.exp(np.sqrt(variance) * rng.standard_normal(intensity.shape) - variance / 2)

@@ -140,7 +140,7 @@ def _rank_by_distance(backend: Backend, field: Any, solid: Any, model: Structure
     """
     xp = backend.xp
     sigma = model.smoothing_nm / model.voxel_size_nm
-    reach = max(8, int(1.5 * model.flat_film_nm / model.voxel_size_nm))
+    reach = int(min(model.shape, max(8, 1.5 * model.flat_film_nm / model.voxel_size_nm)))
     if sigma > 0:
         near = smooth_periodic(backend, solid, _make_taps(backend, sigma, _find_reach(np.inf, sigma)))
     else:

@@ -39,12 +39,14 @@ def _covary_on_grid(a: float, porosity: float, shape: int, voxel_size: float) ->
     """
     spectrum = (1 + (a * 2 * np.pi / (shape * voxel_size) * _measure_wave_numbers(shape)) ** 8) ** -2.0
     correlation = np.fft.ifftn(spectrum).real
-    angle = np.arcsin(np.clip(correlation / correlation[0, 0, 0], -1, 1))
+    octant = correlation[: shape // 2 + 1, : shape // 2 + 1, : shape // 2 + 1]  # the others are its mirror images
+    angle = np.arcsin(np.clip(octant / octant[0, 0, 0], -1, 1))
     nodes, weights = np.polynomial.legendre.leggauss(40)
     covariance = np.zeros_like(angle)
     for node, weight in zip(nodes, weights, strict=True):
         covariance += weight * np.exp(-(ndtri(porosity) ** 2) / (1 + np.sin(angle * (node + 1) / 2)))
-    return covariance * angle / (4 * np.pi)
+    mirror = np.abs(np.fft.fftfreq(shape, 1 / shape)).round().astype(int)
+    return (covariance * angle / (4 * np.pi))[np.ix_(mirror, mirror, mirror)]
 
 
 @pytest.fixture(scope="session")
