@@ -102,10 +102,10 @@ class PredictionObserver:
             self._on_result(result)
 
     def _report(self, problem: Exception | str) -> None:
-        is_expected = isinstance(problem, str | GrfError)
-        text = str(problem) if is_expected else f"{type(problem).__name__}: {problem}"
+        fault = None if isinstance(problem, str | GrfError) else problem
+        text = str(problem) if fault is None else f"{type(fault).__name__}: {fault}"
         self.problems.append(text)
-        logger.warning("no prediction, the integration goes on: %s", text, exc_info=None if is_expected else problem)
+        logger.warning("%s (the integration goes on)", text, exc_info=fault)
 
     def close(self) -> None:
         """Complete the results file; a second time does nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,16 +61,16 @@ def model(small_bundle: Path) -> Model:
 
 
 @pytest.fixture
-def integrate() -> Iterator[ModuleType]:
+def integrate() -> ModuleType:
     """pyFAI.app.integrate; importing it sends warnings to the log, where they would be no errors any more."""
     import pyFAI.app.integrate
 
     logging.captureWarnings(False)
-    yield pyFAI.app.integrate
+    return pyFAI.app.integrate
 
 
 @pytest.fixture
-def process(integrate: ModuleType, integrator: Any, tmp_path: Path) -> Callable[..., h5py.File]:
+def process(integrate: ModuleType, integrator: Any, tmp_path: Path) -> Callable[..., dict[str, np.ndarray]]:
     """``process(frames, observer, name=value)``: pyFAI's own loop with those settings; returns what it wrote."""
 
     def run(frames: list[Any], observer: Any, **changes: Any) -> dict[str, np.ndarray]:
@@ -79,7 +79,9 @@ def process(integrate: ModuleType, integrator: Any, tmp_path: Path) -> Callable[
         output = tmp_path / "integrated.h5"
         assert integrate.process(frames, str(output), settings, observer, write_mode="delete") == 0
         with h5py.File(output) as h5:
-            return {name: item[()] for name, item in h5["entry_0000/integrate/results"].items() if hasattr(item, "shape")}
+            return {
+                name: item[()] for name, item in h5["entry_0000/integrate/results"].items() if hasattr(item, "shape")
+            }
 
     return run
 
@@ -119,7 +121,7 @@ def test_material_by_name_of_its_bundle(process: Any, frames: list[str], small_b
 
 
 def test_sigma_is_that_of_the_counts(process: Any, expected_frame: np.ndarray, model: Model) -> None:
-    """The variance of repeats is sigma^2; with pyFAI's Poisson sigma it is 0.02 to 0.6 of it on frames of 10^5 counts."""
+    """The variance of repeats is sigma^2; of pyFAI's Poisson sigma it is 0.02 to 0.6 times on frames of 10^5 counts."""
     rng = np.random.default_rng(2)
     stack = rng.poisson(expected_frame / 10, size=(40, *SHAPE)).astype(np.int32)
     observer = PredictionObserver(model)
@@ -170,7 +172,7 @@ def test_what_cannot_be_predicted_leaves_the_integration_alone(
 
 
 def test_no_fault_reaches_pyfai(process: Any, frames: list[str], model: Model, tmp_path: Path) -> None:
-    """A callback that fails, and a results file that is closed under the run: the frames are integrated all the same."""
+    """A callback that fails, a results file that is closed under the run: the frames are integrated all the same."""
 
     def fail(result: Any) -> None:
         raise KeyError("the user's own fault")

@@ -47,7 +47,7 @@ class Prediction(BaseOutputModel):
     info: dict[str, float | str] = Field(description="model and hash, q range, model-free numbers, chords, warnings")
 
 
-class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction):
+class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction):  # type: ignore[call-arg]
     """Length scale, porosity and layer fraction of a disordered porous material from its SAXS pattern.
 
     A pattern that does not cover the model's q range has no prediction: ``is_applicable`` is false, ``reason`` says

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -40,10 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_argument("--quiet", action="store_true", help="print errors only")
     module.add_arguments(command)
     options = command.parse_args(arguments[1:])
-    options.command_line = " ".join(["pyfai-grf", *arguments])
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(name)s: %(message)s")
+    options.command_line = shlex.join(["pyfai-grf", *arguments])
+    _set_up_output(options.verbose)
     try:
-        return int(module.run(options))
+        status = int(module.run(options))
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
+        return status
     except GrfError as problem:
         if options.verbose:
             raise
@@ -52,6 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"pyfai-grf {name}: stopped; what was written is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the lines has had enough; what was written is kept
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _set_up_output(is_verbose: bool) -> None:
+    """Show errors of this package, or with --verbose what every library says."""
+    handler = logging.StreamHandler()
+    if not is_verbose:  # fabio and h5py log what is reported in one line anyway
+        handler.addFilter(logging.Filter("pyfai_grf"))
+    logging.basicConfig(
+        level=logging.INFO if is_verbose else logging.ERROR, format="%(name)s: %(message)s", handlers=[handler]
+    )
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
 
 
 def _make_parser() -> argparse.ArgumentParser:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.outputs import add_material_argument, add_output_arguments, check_material
+from pyfai_grf.cli.arguments import check_outputs, collect_sources
+from pyfai_grf.cli.outputs import (
+    add_material_argument,
+    add_output_arguments,
+    check_material,
+    describe_model,
+    write_outcomes,
+)
+
+if TYPE_CHECKING:
+    from pyfai_grf.io.records import Result
+    from pyfai_grf.learn.bundle import Model
 
 
 def _parse_average(text: str) -> int | None:
@@ -41,32 +53,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
-    from pyfai_grf.cli.outputs import describe_model, write_outcomes
+    from itertools import chain
+
     from pyfai_grf.learn.bundle import load_model
     from pyfai_grf.reduce.frame import Reducer
-    from pyfai_grf.reduce.images import find_sources
-    from pyfai_grf.workflows import analyze_frames, make_provenance, make_reduction_settings
+    from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
 
-    model = load_model(options.material)
     names = ("mask", "dark", "flat", "background", "background_scale")
     given = {name: getattr(options, name) for name in names}
-    reducer = Reducer(make_reduction_settings(model, options.poni or options.config, **given))
-    sources = find_sources(options.frames)
-    given["geometry"] = options.poni or options.config
-    given["average"] = "all" if options.average is None else options.average
-    provenance = make_provenance(model, given, options.command_line)
+    geometry = options.poni or options.config
+    sources, missing = collect_sources(options.frames)
+    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background)
+    check_outputs((options.output, options.csv, options.plot), options.overwrite, inputs)
+    model = load_model(options.material)
+    reducer = Reducer(make_reduction_settings(model, geometry, **given))
+    average = "all" if options.average is None else options.average
+    provenance = make_provenance(model, {**given, "geometry": geometry, "average": average}, options.command_line)
     if not options.quiet:
         print(describe_model(provenance))
+    outcomes = analyze_frames(sources, reducer, model, options.average)
     results, status = write_outcomes(
-        analyze_frames(sources, reducer, model, options.average), provenance, options
+        chain((Outcome(None, problem) for problem in missing), outcomes), provenance, options
     )
     if options.plot and results:
-        import numpy as np
-
-        from pyfai_grf.reduce.images import read_frames
-        from pyfai_grf.workflows import draw_results
-
-        first = next(read_frames(sources[0]))
-        image = np.ma.masked_array(first.data, first.bad)
-        draw_results(options.plot, model, results, **({"frame": image} if len(results) == 1 else {}))
+        _draw(options.plot, model, results)
     return status
+
+
+def _draw(path: str, model: Model, results: list[Result]) -> None:
+    """Draw a series, or the curve of one frame (the first of an average) beside its image."""
+    import numpy as np
+
+    from pyfai_grf.reduce.images import read_frames
+    from pyfai_grf.workflows import draw_results
+
+    if len(results) > 1:
+        draw_results(path, model, results)
+        return
+    frame = next(f for f in read_frames(results[0].source) if f.index == results[0].frame)
+    draw_results(path, model, results, frame=np.ma.masked_array(frame.data, frame.bad))

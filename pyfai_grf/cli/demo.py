@@ -51,13 +51,16 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.learn.bundle import load_model
 
     if not 1 <= options.frames <= _MOST_FRAMES or options.seed < 0:
-        raise InputError(f"--frames {options.frames} --seed {options.seed}: give 1 to {_MOST_FRAMES} frames, a seed >= 0")
+        raise InputError(
+            f"--frames {options.frames} --seed {options.seed}: give 1 to {_MOST_FRAMES} frames, a seed >= 0"
+        )
     say = (lambda *lines: None) if options.quiet else print
     # a two-phase curve is the same for p and 1 - p: which side it is must be known, and here it is
     material = "two-phase-low-porosity" if options.porosity <= 0.5 else "two-phase-high-porosity"
     model, folder = load_model(material), Path(options.output)
     _write_inputs(options, folder, material)
-    say(f"simulated: {options.frames} frames of a Pilatus 1M, {_describe_counts(options)} photons each, in {folder}")
+    number = f"{options.frames} frame{'s' * (options.frames > 1)}"
+    say(f"simulated: {number} of a Pilatus 1M, {_describe_counts(options)} photons each, in {folder}")
     say(f"           two phases, {_describe_truth(options)}, on a flat background")
     flags = ["--quiet"] * options.quiet + ["--verbose"] * options.verbose
     worst = 0
@@ -195,7 +198,7 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
         return ["", "no frame could be analyzed: see the lines above"]
     frame = next(read_frames(folder / "demo_00001.cbf"))
     image = np.ma.masked_array(frame.data, frame.bad | read_mask(folder / "mask.edf"))
-    title = f"simulated: {_describe_truth(options)}; {options.frames} frames averaged"
+    title = f"simulated: {_describe_truth(options)}" + f"; {options.frames} frames averaged" * (options.frames > 1)
     draw_results(folder / "demo.png", model, average, frame=image, truth=truth, title=title)
     return [
         "",
@@ -235,4 +238,6 @@ def _count_inside(truth: Mapping[str, float], results: Sequence[Result]) -> list
         return []
     counts = {key: sum(r.lower[key] <= true <= r.upper[key] for r in results) for key, true in truth.items()}
     held = ", ".join(f"the true {key} {count} times of {len(results)}" for key, count in counts.items())
-    return [f"  single frames: the interval holds {held} (expected: 90 %)"]
+    applicable = sum(r.is_applicable for r in results)
+    where = "" if applicable == len(results) else f" where the model applies, which it does to {applicable}"
+    return [f"  single frames: the interval holds {held} (expected: 90 %{where})"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+
+from pyfai_grf.cli.arguments import check_outputs, parse_seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
     )
     parser.add_argument("-o", "--output", metavar="REPORT", help="also REPORT.md and REPORT.png")
-    parser.add_argument("--seed", type=int, default=2, help="of the noise (2, not the training's)")
+    parser.add_argument("--seed", type=parse_seed, default=2, help="of the noise (2, not the training's)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -21,6 +24,9 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.learn.evaluate import evaluate_model, format_table
     from pyfai_grf.workflows import open_libraries, write_report
 
+    if options.output:
+        # a report is made to be made again
+        check_outputs([os.path.splitext(options.output)[0] + end for end in (".md", ".png")], overwrite=True)
     model = load_model(options.bundle)
     shards = open_libraries(options.libraries) if model.flavour == "paper" else []
     evaluation = evaluate_model(model, shards, options.seed)

@@ -7,13 +7,17 @@ import sys
 import time
 from collections.abc import Callable
 
+from pyfai_grf.cli.arguments import parse_seed
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument("library", metavar="LIBRARY.h5", help="the file; by custom library-SEED.h5")
     parser.add_argument("--count", type=int, required=True, metavar="TOTAL", help="structures it shall hold")
     parser.add_argument(
-        "--seed", type=int, help="seed of the library: another seed, another library (default: the file's own, or 1)"
+        "--seed",
+        type=parse_seed,
+        help="seed of the library: another seed, another library (default: the file's own, or 1)",
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (auto)")
     parser.add_argument("--shape", type=int, help="edge of the box in voxels (default: the file's own, or 512)")

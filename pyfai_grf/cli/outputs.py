@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pyfai_grf.cli.arguments import reject_usage
 
 if TYPE_CHECKING:
     from pyfai_grf.io.records import Provenance, Result
@@ -30,7 +31,7 @@ def add_material_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, is_required: bool) -> None:
-    """Add -o, --csv, --json and --overwrite."""
+    """Add -o, --csv and --overwrite."""
     parser.add_argument("-o", "--output", required=is_required, metavar="OUT.h5", help="results file (HDF5, NXcanSAS)")
     parser.add_argument("--csv", metavar="OUT.csv", help="also a table, one row a frame")
     parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
@@ -44,12 +45,10 @@ def check_material(name: str) -> None:
     from pyfai_grf.learn.bundle import find_bundled
 
     if name not in MATERIALS and name not in find_bundled() and not os.path.isdir(name):
-        print(
-            f"pyfai-grf: no material class or bundle is called {name!r}: choose one of {', '.join(MATERIALS)}, or the "
-            "folder of a bundle that 'pyfai-grf train' made",
-            file=sys.stderr,
+        reject_usage(
+            f"no material class or bundle is called {name!r}: choose one of {', '.join(MATERIALS)}, or the folder of a "
+            "bundle that 'pyfai-grf train' made"
         )
-        raise SystemExit(2)
 
 
 def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[list[Result], int]:
@@ -73,8 +72,10 @@ def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options:
             for writer in writers:
                 writer.append(outcome.result)
             results.append(outcome.result)
-            if not options.quiet and not outcome.problem:
-                print(_format_json(outcome.result) if getattr(options, "json", False) else format_line(outcome.result))
+            if getattr(options, "json", False):
+                print(_format_json(outcome.result, provenance))
+            elif not options.quiet and not outcome.problem:
+                print(format_line(outcome.result))
     return results, status
 
 
@@ -92,21 +93,24 @@ def format_line(result: Result) -> str:
 
     parts = []
     for name, value in result.values.items():
-        if np.isfinite(value):
+        if math.isfinite(value):
             unit = f" {PARAMETERS[name].unit}".rstrip()
             parts.append(f"{name} {value:.4g}{unit} [{result.lower[name]:.4g}, {result.upper[name]:.4g}]")
     text = f"{result.source} frame {result.frame}: {', '.join(parts) or 'no prediction'}"
     return text if result.is_applicable else f"{text}; NOT APPLICABLE: {result.reason}"
 
 
-def _format_json(result: Result) -> str:
+def _format_json(result: Result, provenance: Provenance) -> str:
     def clean(values: Any) -> dict[str, Any]:
-        return {k: (None if isinstance(v, float) and not np.isfinite(v) else v) for k, v in values.items()}
+        return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in values.items()}
 
     return json.dumps(
         {
             "source": result.source,
             "frame": result.frame,
+            "material": provenance.material,
+            "model": provenance.model,
+            "model_sha256": provenance.model_sha256,
             "values": clean(result.values),
             "lower": clean(result.lower),
             "upper": clean(result.upper),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from pyfai_grf.cli.outputs import add_material_argument, add_output_arguments, check_material
+from pyfai_grf.cli.arguments import check_outputs, collect_sources
+from pyfai_grf.cli.outputs import (
+    add_material_argument,
+    add_output_arguments,
+    check_material,
+    describe_model,
+    write_outcomes,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,21 +20,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_material_argument(parser)
     parser.add_argument("--unit", choices=("nm", "A"), help="unit of q (1/nm or 1/Angstrom) where a file does not say")
     add_output_arguments(parser, is_required=False)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a curve")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a curve, and nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
-    from pyfai_grf.cli.outputs import describe_model, write_outcomes
-    from pyfai_grf.learn.bundle import load_model
-    from pyfai_grf.reduce.images import find_sources
-    from pyfai_grf.workflows import make_provenance, predict_curves
+    from itertools import chain
 
+    from pyfai_grf.learn.bundle import load_model
+    from pyfai_grf.workflows import Outcome, make_provenance, predict_curves
+
+    sources, missing = collect_sources(options.curves)
+    check_outputs((options.output, options.csv), options.overwrite, sources)
     model = load_model(options.material)
     provenance = make_provenance(model, {"unit": options.unit}, options.command_line)
     if not options.quiet and not options.json:
         print(describe_model(provenance))
-    outcomes = predict_curves(find_sources(options.curves), model, options.unit)
+    outcomes = chain((Outcome(None, problem) for problem in missing), predict_curves(sources, model, options.unit))
     _, status = write_outcomes(outcomes, provenance, options)
     return status

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from pyfai_grf.cli.arguments import check_outputs, parse_seed
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shape", type=int, default=512, help="edge of the box in voxels (512)")
     parser.add_argument("--voxel-size", type=float, default=0.5, help="edge of a voxel in nm (0.5)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same structure (1)")
+    parser.add_argument("--seed", type=parse_seed, default=1, help="the same seed gives the same structure (1)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (auto)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT.h5", help="the curve, as NXcanSAS")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.io.nxcansas import write_curve
     from pyfai_grf.workflows import simulate
 
+    check_outputs([options.output], options.overwrite)
     names = ("a", "porosity", "layer_fraction", "layer_density", "shape", "voxel_size", "seed", "device")
     parameters = {name: getattr(options, name) for name in names}
     q, intensity = simulate(**parameters)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pyfai_grf.cli.arguments import parse_seed, reject_usage
+from pyfai_grf.core.errors import InputError
+
+if TYPE_CHECKING:
+    from pyfai_grf.core.records import FloatArray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,15 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--examples", type=int, default=60_000, metavar="N", help="curves for measured samples (60000)")
     parser.add_argument("--draws", type=int, default=16, metavar="N", help="noise draws a structure for @paper (16)")
-    parser.add_argument("--seed", type=int, default=1, help="of examples and noise (1)")
+    parser.add_argument("--seed", type=parse_seed, default=1, help="of examples and noise (1)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    from pyfai_grf.learn.bundle import DESCRIPTION
     from pyfai_grf.learn.evaluate import describe_model
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.workflows import train
 
+    if options.mask and not options.poni:
+        reject_usage("--mask says which pixels of a geometry are usable: give --poni too")
+    if os.path.lexists(options.output) and not os.path.isfile(os.path.join(options.output, DESCRIPTION)):
+        raise InputError(f"{options.output} exists and is not a model bundle: choose another folder")  # before the work
     settings = TrainSettings(
         name=options.material,
         q_nm1=_choose_grid(options),
@@ -58,8 +68,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_grid(options: Any) -> np.ndarray:
-    from pyfai_grf.core.errors import InputError
+def _choose_grid(options: Any) -> FloatArray:
+    import numpy as np
+
     from pyfai_grf.simulation.intensity import PAPER_Q_NM1
     from pyfai_grf.workflows import measure_q_range
 

@@ -10,8 +10,8 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.learn.bundle import Model
-from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.examples import make_examples
+from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
 from pyfai_grf.library.shard import Shard

@@ -26,6 +26,10 @@ LOG10_COUNTS = (5.5, 9.0)
 #: residual flat background as a part of I at the end of the grid: log-uniform, one in five of the other sign
 LOG10_BACKGROUND = (-3.0, -0.3)
 _OVERSUBTRACTED = 0.2
+#: detectors: height over width, the beam's position along an edge, and the farthest corner over the last q
+_ASPECT, _BEAM_POSITION, _CORNER = (0.7, 1.4), (0.02, 0.5), (1.01, 1.2)
+#: a grid whose last rings no such detector reaches still has some pixels there
+_FEWEST_PIXELS = 2e-3
 
 
 @dataclass(frozen=True)
@@ -137,13 +141,14 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     for part, _ in _split_blocks(np.arange(count)):
         intensity = average_bins(settings.q_nm1, a[part], porosity[part])
         intensity += background[part, np.newaxis] * intensity[:, -1:]
-        noisy, sigma = count_photons(settings.q_nm1, intensity, counts[part], rng)
+        pixels = draw_pixels(settings.q_nm1, len(intensity), rng)
+        noisy, sigma = count_photons(intensity, pixels, counts[part], rng)
         features.append(compute_features(spec, noisy, sigma).values)
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
         "spectrum": "roding2022",
         "structures": {name: int(share * count) for name, share in SPLITS.items()},
-        "noise": f"Poisson counts, log10 of their number {LOG10_COUNTS}",
+        "noise": f"Poisson counts on rectangular detectors, log10 of their number {LOG10_COUNTS}",
         "background": f"flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative",
     }
     split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
@@ -165,14 +170,30 @@ def average_bins(q_nm1: FloatArray, a: FloatArray, porosity: FloatArray) -> Floa
     return np.asarray(total / norm)
 
 
-def count_photons(
-    q_nm1: FloatArray, intensity: FloatArray, counts: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """Return curves (N, M) as ``counts`` (N,) photons on a flat area detector show them, and their sigma.
+def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return the relative number of pixels at each q, (count, M), on ``count`` random rectangular detectors.
 
-    The pixels of a bin, and so its photons, grow with q.
+    Rings grow with q until the edges cut them, which leaves few photons at the end of the curve. The beam lies
+    anywhere from an edge to the middle, the farthest corner just beyond the last q.
     """
-    share = intensity * q_nm1
+    aspect = rng.uniform(*_ASPECT, (count, 1))
+    left, low = (rng.uniform(*_BEAM_POSITION, (count, 1)) for _ in range(2))
+    corner = q_nm1[-1] * rng.uniform(*_CORNER, (count, 1))
+    width = corner / np.hypot(1 - left, aspect * (1 - low))
+    inside = np.zeros((count, q_nm1.size))
+    for x in (left * width, (1 - left) * width):
+        for y in (low * width * aspect, (1 - low) * width * aspect):
+            # the part of a quarter circle of radius q that lies within the quadrant's x by y
+            arc = np.arcsin(np.minimum(y / q_nm1, 1)) - np.arccos(np.minimum(x / q_nm1, 1))
+            inside += np.maximum(arc, 0) / (2 * np.pi)
+    return q_nm1 * np.maximum(inside, _FEWEST_PIXELS)
+
+
+def count_photons(
+    intensity: FloatArray, pixels: FloatArray, counts: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return curves (N, M) as ``counts`` (N,) photons on ``pixels`` (N, M) show them, and their sigma."""
+    share = intensity * pixels
     expected = np.maximum(share / share.sum(axis=1, keepdims=True), 1e-15) * counts[:, np.newaxis]
     return intensity * rng.poisson(expected) / expected, np.abs(intensity) / np.sqrt(expected)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
 
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.learn.smooth import Projection, SmoothModel, fit_smooth
@@ -46,37 +46,46 @@ class Regressor:
 
     def predict(self, projection: Projection, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return value, lower and upper bound of the 90 % interval for raw ``features`` (N, F), (N,) each."""
-        matrix = _make_matrix(projection, features, self.smooth)
-        middle = _predict(self.trees, matrix)
-        half = self.factor * np.exp(_predict(self.spread, _make_matrix(projection, features)))
+        z = projection.standardise(features)
+        start = self.smooth.predict(projection.project(features))
+        middle = _predict(self.trees, xgboost.DMatrix(z, base_margin=start))
+        half = self.factor * np.exp(_predict(self.spread, xgboost.DMatrix(z)))
         bounds = middle, middle - half, middle + half
         return tuple(np.exp(b) for b in bounds) if self.is_log else bounds  # type: ignore[return-value]
 
 
-def fit_regressor(
-    projection: Projection, features: FloatArray, target: FloatArray, part: Any, is_log: bool
-) -> Regressor:
-    """Fit one output.
+@dataclass(frozen=True)
+class Parts:
+    """Who learns what, (N,) each; examples of one structure share their part and fold.
 
-    ``features`` (N, F) raw, ``target`` (N,), ``part`` (N,) strings: "fit" for the coefficients, "stop" for early
-    stopping and the spread, "calibration" for the interval. Examples of one structure share a part.
+    ``name``: "fit" for the trees, "stop" for early stopping and the spread, "calibration" for the interval, others
+    rest. ``fold``: of the cross-validation of the smooth stage.
     """
+
+    name: NDArray[np.str_]
+    fold: NDArray[np.int64]
+
+
+def fit_regressor(
+    projection: Projection, features: FloatArray, target: FloatArray, parts: Parts, is_log: bool
+) -> Regressor:
+    """Fit one output; ``features`` (N, F) raw, ``target`` (N,)."""
     inner = np.log(target) if is_log else target
-    fit, stop, held = (part == name for name in ("fit", "stop", "calibration"))
+    fit, stop, held = (parts.name == name for name in ("fit", "stop", "calibration"))
     learning = fit | stop
-    smooth = fit_smooth(projection.project(features[learning]), inner[learning], fit[learning])
-    trees = xgboost.train(
-        TREES,
-        _make_matrix(projection, features[fit], smooth, inner[fit]),
-        MAX_TREES,
-        evals=[(_make_matrix(projection, features[stop], smooth, inner[stop]), "stop")],
-        early_stopping_rounds=PATIENCE,
-        verbose_eval=False,
-    )
+    unseen = np.full(inner.size, np.nan)
+    smooth, unseen[learning] = fit_smooth(projection.project(features[learning]), inner[learning], parts.fold[learning])
+    unseen[held] = smooth.predict(projection.project(features[held]))
+
+    def make_matrix(rows: NDArray[np.bool_], margin: FloatArray | None = unseen) -> xgboost.DMatrix:
+        z = projection.standardise(features[rows])
+        return xgboost.DMatrix(z, inner[rows], base_margin=None if margin is None else margin[rows])
+
+    evals, options = [(make_matrix(stop), "stop")], {"early_stopping_rounds": PATIENCE, "verbose_eval": False}
+    trees = xgboost.train(TREES, make_matrix(fit), MAX_TREES, evals=evals, **options)
     trees = trees[: trees.best_iteration + 1]
-    error = np.abs(inner - _predict(trees, _make_matrix(projection, features, smooth)))
-    spread = _fit_spread(_make_matrix(projection, features[stop]), error[stop])
-    score = error[held] / np.exp(_predict(spread, _make_matrix(projection, features[held])))
+    spread = _fit_spread(make_matrix(stop, None), np.abs(inner[stop] - _predict(trees, make_matrix(stop))))
+    score = np.abs(inner[held] - _predict(trees, make_matrix(held))) / np.exp(_predict(spread, make_matrix(held, None)))
     return Regressor(smooth, trees, spread, is_log, float(np.quantile(score, LEVEL, method="higher")))
 
 
@@ -86,17 +95,6 @@ def _fit_spread(matrix: xgboost.DMatrix, error: FloatArray) -> xgboost.Booster:
     matrix.set_label(np.log(np.maximum(error, floor)))
     # a fiftieth of the examples to a leaf: the spread is a mean over many errors
     return xgboost.train({**SPREAD_TREES, "min_child_weight": len(error) / 50}, matrix, SPREAD_COUNT)
-
-
-def _make_matrix(
-    projection: Projection,
-    features: FloatArray,
-    smooth: SmoothModel | None = None,
-    target: FloatArray | None = None,
-) -> xgboost.DMatrix:
-    """Return standardised features for XGBoost; with ``smooth``, its prediction is what the trees start from."""
-    margin = None if smooth is None else smooth.predict(projection.project(features))
-    return xgboost.DMatrix(projection.standardise(features), label=target, base_margin=margin)
 
 
 def _predict(trees: xgboost.Booster, matrix: xgboost.DMatrix) -> FloatArray:

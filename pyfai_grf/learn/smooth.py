@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from pyfai_grf.core.records import FloatArray
 
-#: components, degree and ridge penalties tried; the validation structures choose
-CANDIDATES = [(k, degree) for k, degree in ((4, 3), (6, 3), (8, 3), (10, 2), (14, 2))]
-PENALTIES = 10.0 ** np.arange(-8, 1)
+#: components and degree, and ridge penalties tried; cross-validation over the structures chooses
+CANDIDATES = ((4, 3), (6, 3), (8, 3), (12, 3), (10, 2), (14, 2))
+PENALTIES = tuple(10.0**exponent for exponent in range(-9, -1))
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -80,25 +81,47 @@ class SmoothModel:
         return np.asarray(np.clip(predicted, self.low, self.high))
 
 
-def fit_smooth(scores: FloatArray, target: FloatArray, is_fit: NDArray[np.bool_]) -> SmoothModel:
-    """Return the polynomial that does best on the rows where ``is_fit`` (N,) is false, fitted on the others.
+def fit_smooth(scores: FloatArray, target: FloatArray, fold: NDArray[np.int64]) -> tuple[SmoothModel, FloatArray]:
+    """Return the polynomial that does best in cross-validation, and what it predicts of data it has not seen.
 
-    ``scores`` (N, K) principal components, ``target`` (N,).
+    ``scores`` (N, K) principal components; ``target`` (N,); ``fold`` (N,) numbers the parts of the cross-validation:
+    examples of one structure share a fold. The second result (N,) comes from models that were fitted without the
+    example's own fold: what trees may learn to correct.
     """
-    best, least = None, np.inf
     bounds = float(target.min()), float(target.max())
+    best, least = None, np.inf
     for components, degree in CANDIDATES:
         terms = _expand(scores[:, :components], degree)
-        gram, moment = terms[is_fit].T @ terms[is_fit], terms[is_fit].T @ target[is_fit]
-        values, vectors = np.linalg.eigh(gram)
-        rotated = vectors.T @ moment
-        for penalty in PENALTIES * values[-1]:
-            coefficients = vectors @ (rotated / (np.maximum(values, 0) + penalty))
-            error = float(np.mean((terms[~is_fit] @ coefficients - target[~is_fit]) ** 2))
+        for penalty, predicted in _cross_validate(terms, target, fold).items():
+            unseen = np.clip(predicted, *bounds)
+            error = float(np.mean((unseen - target) ** 2))
             if error < least:
-                best, least = SmoothModel(components, degree, coefficients, *bounds), error
-    assert best is not None  # PENALTIES is never empty, and errors of finite numbers are finite
-    return best
+                best, least = (components, degree, penalty, unseen), error
+    assert best is not None  # CANDIDATES is never empty, and errors of finite numbers are finite
+    components, degree, penalty, unseen = best
+    terms = _expand(scores[:, :components], degree)
+    solved = _solve(terms.T @ terms, terms.T @ target)[penalty]
+    return SmoothModel(components, degree, solved, *bounds), unseen
+
+
+def _cross_validate(terms: FloatArray, target: FloatArray, fold: NDArray[np.int64]) -> dict[float, FloatArray]:
+    """Return penalty -> prediction (N,), of each fold by the fit to the others."""
+    parts = [fold == number for number in range(fold.max() + 1)]
+    grams = [terms[part].T @ terms[part] for part in parts]
+    moments = [terms[part].T @ target[part] for part in parts]
+    gram, moment = sum(grams), sum(moments)
+    predicted = {penalty: np.empty(len(target)) for penalty in PENALTIES}
+    for part, own_gram, own_moment in zip(parts, grams, moments, strict=True):
+        for penalty, coefficients in _solve(gram - own_gram, moment - own_moment).items():
+            predicted[penalty][part] = terms[part] @ coefficients
+    return predicted
+
+
+def _solve(gram: FloatArray, moment: FloatArray) -> dict[float, FloatArray]:
+    """Return penalty -> ridge coefficients (T,), penalties relative to the largest eigenvalue of ``gram``."""
+    values, vectors = np.linalg.eigh(gram)
+    rotated = vectors.T @ moment
+    return {p: vectors @ (rotated / (np.maximum(values, 0) + p * values[-1])) for p in PENALTIES}
 
 
 def _expand(scores: FloatArray, degree: int) -> FloatArray:

@@ -13,16 +13,16 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.specification import make_spec
 from pyfai_grf.learn.bundle import Model
-from pyfai_grf.learn.metrics import measure_errors
 from pyfai_grf.learn.examples import Examples, make_examples
-from pyfai_grf.learn.regressor import LEVEL, fit_regressor
+from pyfai_grf.learn.metrics import measure_errors
+from pyfai_grf.learn.regressor import LEVEL, Parts, fit_regressor
 from pyfai_grf.learn.settings import TrainSettings
-from pyfai_grf.learn.smooth import fit_projection
+from pyfai_grf.learn.smooth import FOLDS, fit_projection
 from pyfai_grf.library.shard import Shard
 
 #: every MODEL_VERSION change means that older bundles of the same name were trained in another way
 MODEL_VERSION = 1
-#: of the training structures, one in this many decides when to stop
+#: of the training structures, one in this many decides when to stop (on average)
 _STOP_ONE_IN = 6
 _FEWEST_STRUCTURES = 40
 
@@ -40,7 +40,7 @@ def train_model(
     spec = make_spec(settings.q_nm1, "scatter" if settings.is_paper else "counts", settings.bins)
     report(f"{settings.name}: examples ...")
     examples = make_examples(settings, spec, shards)
-    part = _assign_parts(examples)
+    part = _assign_parts(examples, settings.seed)
     fewest = min(np.unique(examples.structure[part == name]).size for name in ("fit", "stop", "calibration", "test"))
     if fewest * 7 < _FEWEST_STRUCTURES:
         raise InputError(
@@ -51,10 +51,11 @@ def train_model(
     inside = examples.get_published(settings.material, settings.length_scale)
     # margins are for learning only: intervals and errors are those of the published ranges
     part[~inside & np.isin(part, ("calibration", "test"))] = "margin"
+    parts = Parts(part, np.random.default_rng([settings.seed, 5]).integers(0, FOLDS, part.size)[examples.structure])
     regressors = {}
     for name, target in examples.targets.items():
         report(f"{settings.name}: {name} ...")
-        regressors[name] = fit_regressor(projection, examples.features, target, part, is_log=name == "a")
+        regressors[name] = fit_regressor(projection, examples.features, target, parts, is_log=name == "a")
     draft = Model(settings.name, spec, projection, regressors, _describe(settings, examples))
     errors = measure_model(draft, examples.select(part == "test"))
     return Model(settings.name, spec, projection, regressors, dict(draft.description, errors=errors))
@@ -70,11 +71,15 @@ def measure_model(model: Model, examples: Examples) -> dict[str, Any]:
     return errors
 
 
-def _assign_parts(examples: Examples) -> Any:
-    """Return "fit", "stop", "calibration" or "test" for each example; all of a structure share one."""
+def _assign_parts(examples: Examples, seed: int) -> Any:
+    """Return "fit", "stop", "calibration" or "test" for each example; all of a structure share one.
+
+    Drawn at random: in a Sobol sequence every n-th point would lie in one part of the parameter space.
+    """
     part = examples.split.astype("<U11")
-    training = part == "train"
-    part[training] = np.where(examples.structure[training] % _STOP_ONE_IN == 0, "stop", "fit")
+    draw = np.random.default_rng([seed, 4]).random(examples.structure.max() + 1)
+    is_stop = draw[examples.structure] < 1 / _STOP_ONE_IN
+    part[part == "train"] = np.where(is_stop[part == "train"], "stop", "fit")
     return part
 
 

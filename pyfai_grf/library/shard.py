@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -93,13 +94,19 @@ class Shard:
         """
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            with h5py.File(draft, "w") as file:
+            # assembled in memory: HDF5 itself does not survive a full disk (it crashes when the process ends)
+            with h5py.File(draft.name, "w", driver="core", backing_store=False) as file:
                 _write(file, self.setting, [self.structures[i] for i in sorted(self.structures)])
-            with open(draft, "rb+") as stream:
+                file.flush()
+                image = file.id.get_file_image()
+            with open(draft, "wb") as stream:
+                stream.write(image)
+                stream.flush()
                 os.fsync(stream.fileno())
             os.replace(draft, self.path)
         except (OSError, RuntimeError) as problem:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
             raise InputError(
                 f"cannot write {self.path}: {problem}; what was saved before is intact, free some space and run again"
             ) from None
@@ -146,7 +153,9 @@ def open_shard(path: str | Path) -> Shard:
             if file.attrs.get("format") != FORMAT or file.attrs["format_version"] != FORMAT_VERSION:
                 raise InputError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}")
             return _read(path, file)
-    except (OSError, KeyError, RuntimeError) as problem:
+    except InputError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as problem:  # all of them seen on damaged files
         raise InputError(f"cannot read the structure library {path}: {problem}") from None
 
 

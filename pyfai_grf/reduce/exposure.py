@@ -65,9 +65,7 @@ def make_exposure_geometry() -> Any:
 
     detector = detector_factory(_DETECTOR)
     poni1, poni2 = _BEAM_PIXELS[0] * detector.pixel1, _BEAM_PIXELS[1] * detector.pixel2
-    return AzimuthalIntegrator(
-        dist=_DISTANCE_M, poni1=poni1, poni2=poni2, detector=detector, wavelength=_WAVELENGTH_M
-    )
+    return AzimuthalIntegrator(dist=_DISTANCE_M, poni1=poni1, poni2=poni2, detector=detector, wavelength=_WAVELENGTH_M)
 
 
 def make_instrument(integrator: Any, seed: int = 1) -> Instrument:
@@ -109,9 +107,7 @@ def measure_corner(integrator: Any) -> float:
     return float(integrator.array_from_unit(integrator.detector.max_shape, "center", "q_nm^-1", scale=True).max())
 
 
-def project_curve(
-    instrument: Instrument, q_nm1: FloatArray, intensity: FloatArray, counts: float
-) -> FloatArray:
+def project_curve(instrument: Instrument, q_nm1: FloatArray, intensity: FloatArray, counts: float) -> FloatArray:
     """Return the (H, W) expected photons of one frame that collects ``counts`` of them in its usable pixels.
 
     The curve I (Q,) at ``q_nm1`` (Q,), increasing, in 1/nm, is interpolated to the centre of each pixel and weighted by
@@ -133,7 +129,9 @@ def project_curve(
     shape = instrument.passes.shape
     corner = measure_corner(instrument.integrator)
     if q[0] > 0 or q[-1] < corner:
-        raise InputError(f"the curve covers {q[0]:.3g} to {q[-1]:.3g} per nm, the detector 0 to {corner:.3g}: extend it")
+        raise InputError(
+            f"the curve covers {q[0]:.3g} to {q[-1]:.3g} per nm, the detector 0 to {corner:.3g}: extend it"
+        )
     image = instrument.integrator.calcfrom1d(q, intensity, shape=shape, dim1_unit="q_nm^-1", correctSolidAngle=True)
     image = image * instrument.passes
     return np.asarray(image * (counts / image[instrument.usable].sum()), np.float64)

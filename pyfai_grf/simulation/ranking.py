@@ -53,6 +53,8 @@ def _split_at(backend: Backend, values: Any, ties: Any, count: int, sample: Any)
     candidates = values[found]
     threshold = xp.partition(candidates, count - below)[count - below]
     n_demoted = count - below - int(xp.count_nonzero(candidates < threshold))
+    if n_demoted == 0:  # spares sorting the whole solid where the thresholded field is ranked unsmoothed
+        return float(threshold), found[:0]
     tied = found[candidates == threshold]
     return float(threshold), tied[xp.argsort(ties[tied], kind="stable")[:n_demoted]]
 

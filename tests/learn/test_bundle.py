@@ -8,14 +8,14 @@ import pytest
 from pyfai_grf.core.errors import BundleError, InputError, QRangeError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.learn.bundle import load_model, save_model
-from pyfai_grf.learn.examples import average_bins, count_photons
+from pyfai_grf.learn.examples import average_bins, count_photons, draw_pixels
 from pyfai_grf.simulation.closed_form import expected_intensity
 
 
 def make_curves(q, a, porosity, counts, count, seed):
     """Return ``count`` measured curves of one material, and their sigma."""
     expected = average_bins(q, np.full(count, a), np.full(count, porosity))
-    return count_photons(q, expected, np.full(count, counts), np.random.default_rng(seed))
+    return count_photons(expected, q, np.full(count, counts), np.random.default_rng(seed))
 
 
 def test_saved_model_predicts_the_same(model, bundle_folder):
@@ -33,7 +33,8 @@ def test_interval_holds_what_it_promises(model):
     count = 300
     a, porosity = rng.uniform(0.8, 8, count), rng.uniform(0.1, 0.5, count)
     expected = average_bins(model.q_nm1, a, porosity)
-    noisy, sigma = count_photons(model.q_nm1, expected, 10 ** rng.uniform(6, 8.5, count), rng)
+    pixels = draw_pixels(model.q_nm1, count, rng)
+    noisy, sigma = count_photons(expected, pixels, 10 ** rng.uniform(6, 8.5, count), rng)
     p = model.predict(model.q_nm1, noisy, sigma)
     for name, truth in (("a", a), ("porosity", porosity)):
         inside = np.mean((p.lower[name] <= truth) & (truth <= p.upper[name]))

@@ -5,9 +5,9 @@ import pytest
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import make_spec
-from pyfai_grf.learn.examples import average_bins, count_photons, make_examples
+from pyfai_grf.learn.examples import average_bins, count_photons, draw_pixels, make_examples
 from pyfai_grf.learn.settings import TrainSettings
-from pyfai_grf.learn.train import train_model
+from pyfai_grf.learn.train import _assign_parts, train_model
 from pyfai_grf.library.generate import generate_library
 from pyfai_grf.library.shard import Setting, Shard
 from pyfai_grf.simulation.closed_form import expected_intensity
@@ -24,7 +24,7 @@ def shard(tmp_path_factory) -> Shard:
 
 def test_photons_have_poisson_errors():
     curve = expected_intensity(Q_NM1, 2.0, 0.3)[np.newaxis].repeat(4000, axis=0)
-    noisy, sigma = count_photons(Q_NM1, curve, np.full(4000, 1e5), np.random.default_rng(1))
+    noisy, sigma = count_photons(curve, Q_NM1, np.full(4000, 1e5), np.random.default_rng(1))
     pull = (noisy - curve) / sigma
     # 4000 draws a point: mean within 5/sqrt(4000), variance within 5 sqrt(2/4000) (more for few counts a point)
     assert np.abs(pull.mean(axis=0)).max() < 5 / np.sqrt(4000)
@@ -102,3 +102,34 @@ def test_paper_model_trains_from_a_library(shard):
     assert model.description["provenance"]["structures"]["train"] == np.count_nonzero(shard.get_splits() == "train")
     # even 150 boxes of 16 nm tell a better than its mean does (the published range has a variance of 4.3 nm^2)
     assert model.description["errors"]["a"]["mse"] < 4.3
+
+
+def test_parts_cover_the_parameter_space_alike(shard):
+    """Every part must see the whole range: a stride through a Sobol sequence would not."""
+    settings = TrainSettings("two-phase-low-porosity", q_nm1=Q_NM1, examples=4000)
+    examples = make_examples(settings, make_spec(Q_NM1, "counts"), [])
+    part = _assign_parts(examples, settings.seed)
+    for values in examples.targets.values():
+        for name in ("fit", "stop", "calibration", "test"):
+            chosen = values[part == name]
+            # mean of a uniform variable: 5 standard errors
+            assert abs(chosen.mean() - values.mean()) < 5 * values.std() / np.sqrt(chosen.size), name
+
+
+def test_rings_are_cut_by_the_edges():
+    pixels = draw_pixels(Q_NM1, 500, np.random.default_rng(1)) / Q_NM1
+    # a ring is never more than whole, shrinks (as a part of a circle) with q, and reaches the last q somewhere
+    assert pixels.max() <= 1 + 1e-12
+    assert np.all(np.diff(pixels, axis=1) <= 1e-12)
+    assert np.all(pixels[:, -1] < 0.3)
+
+
+def test_ring_fractions_equal_a_count_of_angles(monkeypatch):
+    """One square detector with the beam in the middle, against brute force over angles."""
+    for name, value in (("_ASPECT", (1, 1)), ("_BEAM_POSITION", (0.5, 0.5)), ("_CORNER", (1.1, 1.1))):
+        monkeypatch.setattr(f"pyfai_grf.learn.examples.{name}", value)
+    pixels = draw_pixels(Q_NM1, 1, np.random.default_rng(1))[0] / Q_NM1
+    half = 1.1 * Q_NM1[-1] / np.sqrt(2)
+    angle = 2 * np.pi * (np.arange(100_000) + 0.5) / 100_000
+    reach = np.maximum(np.abs(np.cos(angle)), np.abs(np.sin(angle)))[:, np.newaxis] * Q_NM1
+    np.testing.assert_allclose(pixels, np.mean(reach < half, axis=0), atol=1e-4)
