@@ -77,7 +77,7 @@ def simulate(
     if not 0 <= layer_density < np.inf:
         raise InputError(f"layer_density is {layer_density}: it must be 0 or more, in units of the solid's")
     backend = get_backend(device)
-    model = StructureModel(a, porosity, layer_fraction, int(shape), voxel_size)
+    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size)
     labels = make_labels(backend, model, backend.make_rng(seed))
     return grid, compute_shells(backend, labels, voxel_size, float(grid[-1])).compute_intensity(grid, layer_density)
 

@@ -95,8 +95,10 @@ def format_line(result: Result) -> str:
     for name, value in result.values.items():
         if math.isfinite(value):
             unit = f" {PARAMETERS[name].unit}".rstrip()
-            parts.append(f"{name} {value:.4g}{unit} [{result.lower[name]:.4g}, {result.upper[name]:.4g}]")
-    text = f"{result.source} frame {result.frame}: {', '.join(parts) or 'no prediction'}"
+            parts.append(f"{name} {value:.5g}{unit} [{result.lower[name]:.5g}, {result.upper[name]:.5g}]")
+    averaged = result.extras.get("frames_averaged", 1)
+    which = f"frame {result.frame}" if averaged == 1 else f"frame {result.frame} and on, average of {averaged:.0f}"
+    text = f"{result.source} {which}: {', '.join(parts) or 'no prediction'}"
     return text if result.is_applicable else f"{text}; NOT APPLICABLE: {result.reason}"
 
 

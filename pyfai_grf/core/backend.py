@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pyfai_grf.core.errors import DeviceError
+from pyfai_grf.core.errors import DeviceError, InputError
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,17 @@ class Backend:
     use_compiled: bool = False
 
     def make_rng(self, seed: Any) -> Any:
-        """Return this library's random generator for ``seed`` (an int or a sequence of ints)."""
-        return self.xp.random.default_rng(seed)
+        """Return this library's random generator for ``seed`` (an int or a sequence of ints, 0 or more).
+
+        Raises
+        ------
+        InputError
+            If the seed is of another kind.
+        """
+        try:
+            return self.xp.random.default_rng(seed)
+        except (TypeError, ValueError) as problem:
+            raise InputError(f"the seed is {seed!r}: give an integer, 0 or more ({problem})") from None
 
     def to_host(self, array: Any) -> Any:
         """Return ``array`` as a NumPy array."""

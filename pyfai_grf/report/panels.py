@@ -50,7 +50,7 @@ def draw_curve(panel: Axes, curve: Curve, q_range_nm1: tuple[float, float] | Non
         sigma = curve.sigma[shown]
         lower = np.maximum(intensity - sigma, intensity * 1e-2)
         panel.fill_between(q, lower, intensity + sigma, color=BLUE, alpha=0.3, lw=0, label=r"$\pm\sigma$")
-    panel.plot(q, intensity, color=BLUE, lw=1.0, marker=".", ms=3 if len(q) < 400 else 1.5, label="measured")
+    panel.plot(q, intensity, color=BLUE, lw=1.0, marker=".", ms=3 if len(q) < 400 else 1.5, label="curve")
     if len(q):
         middle = intensity[np.isfinite(intensity)]
         panel.set_ylim(0.5 * middle.min(), 2.0 * middle.max())

@@ -55,6 +55,7 @@ class StructureModel:
         ):
             if not is_valid:
                 raise InputError(f"{name} is {value}: it must be {allowed}")
+        object.__setattr__(self, "shape", int(self.shape))  # 64.0 is as good as 64
 
     @property
     def phase_counts(self) -> tuple[int, int]:
@@ -103,7 +104,7 @@ def make_structure(
         If "cuda" is asked for without a usable GPU.
     """
     backend = get_backend(device)
-    model = StructureModel(a, porosity, layer_fraction, int(shape), voxel_size, smoothing)
+    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size, smoothing)
     return backend.to_host(make_labels(backend, model, backend.make_rng(seed)))
 
 
@@ -119,6 +120,8 @@ def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
     open_pore, pore = model.phase_counts
     solid, _ = label_by_rank(backend, field, [pore], field)
     sigma = model.smoothing_nm / model.voxel_size_nm
+    if sigma == 0 and open_pore == pore:
+        return solid * SOLID
     depth = model.flat_film_nm / model.voxel_size_nm
     while sigma > 0 and ndtr(-depth / sigma) >= _UNDERFLOW:
         reach = _find_reach(depth, sigma)

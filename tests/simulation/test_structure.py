@@ -279,3 +279,9 @@ def test_a_device_that_is_not_there():
     except DeviceError:
         with pytest.raises(DeviceError, match="'cuda' was asked for"):
             make_structure(4.0, 0.7, shape=16, device="cuda")
+
+
+@pytest.mark.parametrize("changes", [{"shape": 16.7}, {"seed": -1}, {"seed": "one"}])
+def test_shape_and_seed_are_not_guessed(changes: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(changes))):
+        make_structure(**{"a": 2.0, "porosity": 0.5, "shape": 16, "device": "cpu", **changes})

@@ -1,0 +1,156 @@
+"""What a user installs: the wheel holds everything, and works where the checkout is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyfai_grf
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "pyfai_grf", "plugins", "models")
+MODELS = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
+LIBRARIES = sorted(path.name for path in ROOT.glob("models/library/library-*.h5"))
+#: what --help may not wait for
+SLOW = {"numpy", "scipy", "h5py", "pyFAI", "fabio", "silx", "xgboost", "matplotlib"}
+
+#: says, as JSON, what an installation has; it runs where the checkout is neither the folder nor on the path
+SURVEY = """
+import importlib.metadata, json
+import pyfai_grf
+from pyfai_grf.learn.bundle import find_bundled, load_model
+from pyfai_grf.workflows import find_libraries
+own = importlib.metadata.distribution("pyfai-grf").entry_points
+print(json.dumps({
+    "package": pyfai_grf.__file__,
+    "version": importlib.metadata.version("pyfai-grf"),
+    "entry_points": {f"{e.group}: {e.name}": getattr(e.load(), "__name__", "") for e in own},
+    "models": {name: [str(path), load_model(name).name] for name, path in find_bundled().items()},
+    "libraries": [str(path) for path in find_libraries()],
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    wheel: Path
+    folder: Path
+
+    def run(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run Python with this installation in front of all others."""
+        return _run([sys.executable, *arguments], cwd, PYTHONPATH=str(self.folder))
+
+
+def _run(command: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=cwd, env={**inherited, **environment}, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.returncode == 0, f"{command} in {cwd}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel of this checkout, built from a copy (setuptools leaves its traces), and installed in a folder."""
+    pytest.importorskip("build", reason="the package build is not installed (pip install pyfai-grf[test])")
+    top = tmp_path_factory.mktemp("wheel")
+    source = top / "source"
+    source.mkdir()
+    for name in PARTS:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(top), str(source)], top)
+    (wheel,) = top.glob("*.whl")
+    shutil.rmtree(source)
+    target = top / "installed"
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", str(target)]
+    _run([sys.executable, "-m", "pip", *install, str(wheel)], top)
+    return Installed(wheel, target)
+
+
+@pytest.fixture(scope="session")
+def survey(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    done = installed.run("-c", SURVEY, cwd=tmp_path_factory.mktemp("elsewhere"))
+    return dict(json.loads(done.stdout))
+
+
+def test_wheel_holds_what_the_checkout_holds(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
+        assert [archive.read(name).decode() for name in licences] == [(ROOT / "LICENSE").read_text()]
+    places = {"pyfai_grf": "pyfai_grf", "plugins/pyfai_grf_ewoks": "pyfai_grf_ewoks", "models": "pyfai_grf_models"}
+    expected = {
+        f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, package in places.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".json", ".ubj", ".npz", ".h5"} and "__pycache__" not in path.parts
+    }
+    assert names == expected
+
+
+def test_wheel_works_without_the_checkout(installed: Installed, survey: dict[str, Any]) -> None:
+    assert survey["version"] == pyfai_grf.__version__
+    paths = [survey["package"], *survey["libraries"], *(path for path, _ in survey["models"].values())]
+    for path in paths:
+        assert Path(path).is_relative_to(installed.folder), f"{path} is not of the wheel"
+    assert sorted(survey["models"]) == MODELS
+    assert sorted(Path(path).name for path in survey["libraries"]) == LIBRARIES
+
+
+def test_models_are_loaded_under_their_names(survey: dict[str, Any]) -> None:
+    """Loading compares every file with its hash."""
+    assert survey["models"]
+    for name, (_, said) in survey["models"].items():
+        assert said == name
+
+
+def test_every_entry_point_loads(survey: dict[str, Any]) -> None:
+    pytest.importorskip("ewokscore", reason="ewokscore is not installed (pip install pyfai-grf[ewoks])")
+    assert survey["entry_points"] == {
+        "console_scripts: pyfai-grf": "main",
+        "ewoks.tasks.class: pyfai_grf_ewoks.tasks": "pyfai_grf_ewoks",
+    }
+
+
+def test_command_predicts(installed: Installed, tmp_path: Path) -> None:
+    """The script that pip made, on a curve of the bundled model's own material."""
+    made = "import sys, numpy, pyfai_grf as g; q = g.load_model(sys.argv[1]).q_nm1;"
+    made += "numpy.savetxt('curve.dat', numpy.c_[q, g.expected_intensity(q, a=3.0, porosity=0.3)], header='q_nm^-1 I')"
+    installed.run("-c", made, "two-phase-low-porosity", cwd=tmp_path)
+    script = str(installed.folder / "bin" / "pyfai-grf")
+    done = installed.run(script, "predict", "curve.dat", "--material", "two-phase-low-porosity", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["values"]["a"] == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"]])
+def test_help_loads_nothing_slow(installed: Installed, tmp_path: Path, arguments: list[str]) -> None:
+    script = str(installed.folder / "bin" / "pyfai-grf")
+    done = installed.run("-X", "importtime", script, *arguments, cwd=tmp_path)
+    assert done.stdout.startswith("usage: pyfai-grf")
+    loaded = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "pyfai_grf" in loaded
+    assert loaded.isdisjoint(SLOW)
+
+
+def test_module_is_the_command(installed: Installed, tmp_path: Path) -> None:
+    done = installed.run("-m", "pyfai_grf", "--version", cwd=tmp_path)
+    assert done.stdout == f"pyfai-grf {pyfai_grf.__version__}\n"
+
+
+def test_this_environment_has_them_too(tmp_path: Path) -> None:
+    """However the project is installed here (for a developer: editable), from any folder."""
+    found = json.loads(_run([sys.executable, "-c", SURVEY], tmp_path).stdout)
+    assert sorted(found["models"]) == MODELS
+    assert sorted(Path(path).name for path in found["libraries"]) == LIBRARIES
+    assert "console_scripts: pyfai-grf" in found["entry_points"]
