@@ -19,6 +19,7 @@ from pyfai_grf.library.design import SPLITS
 from pyfai_grf.library.shard import DENSITIES, Shard
 from pyfai_grf.simulation.closed_form import expected_intensity
 from pyfai_grf.simulation.noise import add_noise
+from pyfai_grf.simulation.spectra import SPECTRUM
 
 #: the paper's noise levels (section 2.3), and the photons behind a measured curve
 PAPER_LOG10_ALPHA = (2.0, 5.5)
@@ -144,14 +145,14 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
         pixels = draw_pixels(settings.q_nm1, len(intensity), rng)
         noisy, sigma = count_photons(intensity, pixels, counts[part], rng)
         features.append(compute_features(spec, noisy, sigma).values)
+    split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
-        "spectrum": "roding2022",
-        "structures": {name: int(share * count) for name, share in SPLITS.items()},
+        "spectrum": SPECTRUM,
+        "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
         "noise": f"Poisson counts on rectangular detectors, log10 of their number {LOG10_COUNTS}",
         "background": f"flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative",
     }
-    split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     return Examples(np.concatenate(features), {"a": a, "porosity": porosity}, np.arange(count), split, provenance)
 
 

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_analysis.py [--frames 100] [--repeats 5]
 
 Both run in this process, in turn, on the same EDF and HDF5 frames of a Pilatus 1M; medians over the repeats. What
-`analyze` does beyond the loop: bad pixels, errors from counts, resampling, features, prediction, results file and table.
+`analyze` does beyond the loop: bad pixels, errors from counts, features, prediction, results file and table.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The feature specification: normalisation, binning, merging, noise."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,14 +27,15 @@ def test_scale_does_not_matter(spec):
 
 
 def test_total_is_equation_12():
-    by_hand = sum(4 * np.pi * i * q**2 * (PAPER_Q_NM1[1] - PAPER_Q_NM1[0]) for q, i in zip(PAPER_Q_NM1, CURVE, strict=True))
+    step = PAPER_Q_NM1[1] - PAPER_Q_NM1[0]
+    by_hand = sum(4 * np.pi * i * q**2 * step for q, i in zip(PAPER_Q_NM1, CURVE, strict=True))
     assert compute_total(PAPER_Q_NM1, CURVE) == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_bins_are_means_weighted_by_q(spec):
     values = np.exp(compute_features(spec, CURVE, 0.01 * CURVE).values[0, :-1])
     edges = [*spec.starts, PAPER_Q_NM1.size]
-    for b, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+    for b, (start, stop) in enumerate(pairwise(edges)):
         q = PAPER_Q_NM1[start:stop]
         mean = (CURVE[start:stop] * q).sum() / q.sum() / compute_total(PAPER_Q_NM1, CURVE)
         assert values[b] == pytest.approx(mean, rel=1e-12)
