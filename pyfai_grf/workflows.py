@@ -22,7 +22,7 @@ from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
 from pyfai_grf.core.records import Curve, FloatArray, Prediction
 from pyfai_grf.features.model_free import summarise
 from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1, compute_shells
+from pyfai_grf.simulation.intensity import PAPER_Q_NM1, check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def simulate(
         raise InputError(f"layer_density is {layer_density}: it must be 0 or more, in units of the solid's")
     backend = get_backend(device)
     model = StructureModel(a, porosity, layer_fraction, shape, voxel_size)
+    check_q_max(float(grid[-1]), voxel_size)
     labels = make_labels(backend, model, backend.make_rng(seed))
     return grid, compute_shells(backend, labels, voxel_size, float(grid[-1])).compute_intensity(grid, layer_density)
 
@@ -113,14 +114,14 @@ def write_report(output: str | Path, model: Model, evaluation: Evaluation) -> No
     from pyfai_grf.learn.evaluate import describe_model, format_table, get_published_errors
     from pyfai_grf.report.figures import draw_evaluation
 
-    path = Path(output)
+    text, picture = Path(f"{output}.md"), Path(f"{output}.png")
     table = format_table(model, evaluation.errors)
     try:
-        path.with_suffix(".md").write_text(f"# {model.name}\n\n{table}\n\n```\n{describe_model(model)}\n```\n", "utf-8")
+        text.write_text(f"# {model.name}\n\n{table}\n\n```\n{describe_model(model)}\n```\n", encoding="utf-8")
     except OSError as problem:
-        raise InputError(f"cannot write {path.with_suffix('.md')}: {problem}") from None
+        raise InputError(f"cannot write {text}: {problem}") from None
     draw_evaluation(
-        path.with_suffix(".png"),
+        picture,
         evaluation.truth,
         evaluation.predicted,
         reference=get_published_errors(model),
@@ -157,7 +158,9 @@ def analyze_frames(
         except InputError as problem:
             for _ in group:  # the rest of a failed group is not a group of its own
                 pass
-            yield Outcome(None, f"{first.source} frame {first.index}: {problem}")
+            told = str(problem)
+            where = "" if told.startswith(first.source) else f"{first.source} frame {first.index}: "
+            yield Outcome(None, where + told)
         else:
             yield predict_result(model, curve)
     yield from _drain(problems)

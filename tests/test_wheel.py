@@ -125,8 +125,11 @@ def test_every_entry_point_loads(survey: dict[str, Any]) -> None:
 
 def test_command_predicts(installed: Installed, tmp_path: Path) -> None:
     """The script that pip made, on a curve of the bundled model's own material."""
-    made = "import sys, numpy, pyfai_grf as g; q = g.load_model(sys.argv[1]).q_nm1;"
-    made += "numpy.savetxt('curve.dat', numpy.c_[q, g.expected_intensity(q, a=3.0, porosity=0.3)], header='q_nm^-1 I')"
+    made = (
+        "import sys, numpy, pyfai_grf as g; q = g.load_model(sys.argv[1]).q_nm1\n"
+        "i = g.expected_intensity(q, a=3.0, porosity=0.3)\n"
+        "numpy.savetxt('curve.dat', numpy.c_[q, i, 0.01 * i], header='q_nm^-1 I sigma')"
+    )
     installed.run("-c", made, "two-phase-low-porosity", cwd=tmp_path)
     script = str(installed.folder / "bin" / "pyfai-grf")
     done = installed.run(script, "predict", "curve.dat", "--material", "two-phase-low-porosity", "--json", cwd=tmp_path)

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = [f"{name}{flavour}" for name in MATERIALS for flavour in ("", "@paper")]
     parser.add_argument("--material", required=True, metavar="CLASS[@paper]", choices=names, help=", ".join(names))
     parser.add_argument("-o", "--output", required=True, metavar="BUNDLE", help="folder of the new bundle")
+    parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
     parser.add_argument("--q-min", type=float, metavar="Q", help="first q in 1/nm (0.04)")
     parser.add_argument("--q-max", type=float, metavar="Q", help="last q in 1/nm (3)")
     parser.add_argument("--q-points", type=int, metavar="N", help="points of the equidistant grid (500)")
@@ -49,8 +50,11 @@ def run(options: argparse.Namespace) -> int:
 
     if options.mask and not options.poni:
         reject_usage("--mask says which pixels of a geometry are usable: give --poni too")
-    if os.path.lexists(options.output) and not os.path.isfile(os.path.join(options.output, DESCRIPTION)):
-        raise InputError(f"{options.output} exists and is not a model bundle: choose another folder")  # before the work
+    if os.path.lexists(options.output):  # better now than after the work
+        if not os.path.isfile(os.path.join(options.output, DESCRIPTION)):
+            raise InputError(f"{options.output} exists and is not a model bundle: choose another folder")
+        if not options.overwrite:
+            raise InputError(f"the bundle {options.output} exists already: choose another folder, or --overwrite")
     settings = TrainSettings(
         name=options.material,
         q_nm1=_choose_grid(options),

@@ -13,7 +13,8 @@ _UNITS = {"_nm1": "1/nm", "_nm": "nm"}
 
 def create_group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any) -> h5py.Group:
     """Return a new group with its NeXus class and attributes."""
-    group = parent.create_group(name)
+    # by name, whatever the process asks of h5py: pyFAI's azint writer turns creation order on for everybody
+    group = parent.create_group(name, track_order=False)
     group.attrs["NX_class"] = nx_class
     for key, value in attributes.items():
         group.attrs[key] = value

@@ -111,7 +111,7 @@ def write_curve(path: str | os.PathLike[str], curve: Curve, title: str, overwrit
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another name or remove it")
     try:
-        with h5py.File(target, "w") as h5:
+        with h5py.File(target, "w", track_order=False) as h5:
             h5.attrs["default"] = "entry"
             h5.attrs["NX_class"] = "NXroot"
             entry = create_group(h5, "entry", "NXentry", canSAS_class="SASentry", version="1.1", default="sasdata")

@@ -181,7 +181,7 @@ def _complete(path: Path, target: Path) -> None:
 
 
 def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> None:
-    h5 = h5py.File(partial, "w", libver=_FORMAT, locking=False)
+    h5 = h5py.File(partial, "w", libver=_FORMAT, locking=False, track_order=False)  # sasdata reads in name order
     try:
         h5.attrs.update(dict(source.attrs))
         source.copy("prediction", h5)

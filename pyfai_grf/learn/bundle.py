@@ -112,7 +112,8 @@ class Model:
         intensity = np.array([c.intensity for c in curves])
         sigma = np.array([c.sigma for c in curves]) if self.spec.noise == "counts" else None
         features = compute_features(self.spec, intensity, sigma)
-        columns = {name: r.predict(self.projection, features.values) for name, r in self.regressors.items()}
+        held = self.projection.hold_noise(features.values)
+        columns = {name: r.predict(self.projection, held) for name, r in self.regressors.items()}
         values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
         about_curve = judge_features(self.spec, self.projection, features)
         about_value = judge_values(self.material, float(self.description["length_scale"]), values)

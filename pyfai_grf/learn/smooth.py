@@ -40,6 +40,16 @@ class Projection:
         """Return features (N, F) with the training set's mean removed, in units of its standard deviation."""
         return (features - self.mean) / self.scale
 
+    def hold_noise(self, features: FloatArray) -> FloatArray:
+        """Return ``features`` (N, F) with the last, the noise, held inside the training range.
+
+        A curve with less noise than any in the training data is read like the quietest of them.
+        """
+        held = features.copy()
+        low, high = (self.mean[-1] + self.scale[-1] * bound[-1] for bound in (self.low, self.high))
+        held[:, -1] = np.clip(features[:, -1], low, high)
+        return held
+
     def project(self, features: FloatArray) -> FloatArray:
         """Return principal components (N, K) of raw ``features`` (N, F), in units of their standard deviation."""
         return self.standardise(features) @ self.axes.T / self.spread

@@ -170,7 +170,7 @@ def _walk(file: h5py.File, path: str, named: dict, others: dict, seen: set) -> N
     own = _get_own_images(group, path)
     if own:
         named.setdefault(_identify(file[own[0]]), own)
-    for key in group:
+    for key in sorted(group):
         child = group.get(key)  # None for a broken link
         if isinstance(child, h5py.Group):
             _walk(file, f"{path}/{key}", named, others, seen)

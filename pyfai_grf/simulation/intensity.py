@@ -58,17 +58,22 @@ def compute_shells(backend: Backend, labels: Any, voxel_size_nm: float, q_max_nm
         If ``q_max_nm1`` is beyond the Nyquist limit of the box.
     """
     shape = labels.shape[0]
-    step = 2 * np.pi / (shape * voxel_size_nm)
-    if not 0 < q_max_nm1 <= np.pi / voxel_size_nm:
-        raise InputError(
-            f"q reaches {q_max_nm1:.4g} 1/nm: voxels of {voxel_size_nm} nm carry up to {np.pi / voxel_size_nm:.4g}; "
-            "take smaller voxels or end q earlier"
-        )
-    n_max = min(int(np.ceil(q_max_nm1 / step + _WINDOW)), shape // 2)
+    check_q_max(q_max_nm1, voxel_size_nm)
+    n_max = min(int(np.ceil(q_max_nm1 * shape * voxel_size_nm / (2 * np.pi) + _WINDOW)), shape // 2)
     layer, solid = (_transform(backend, labels, phase, n_max) for phase in (LAYER, SOLID))
     square = backend.xp.asarray(_wave_numbers(shape, n_max) ** 2)
     partials = sum_shells(backend, layer, solid, square, square, n_max**2 + 1)
     return ShellSums(np.asarray(backend.to_host(partials), dtype=np.float64), shape, voxel_size_nm)
+
+
+def check_q_max(q_max_nm1: float, voxel_size_nm: float) -> None:
+    """Raise InputError if voxels of ``voxel_size_nm`` do not carry q up to ``q_max_nm1`` (their Nyquist limit)."""
+    limit = np.pi / voxel_size_nm
+    if not 0 < q_max_nm1 <= limit:
+        raise InputError(
+            f"q reaches {q_max_nm1:.4g} 1/nm: voxels of {voxel_size_nm} nm carry up to {limit:.4g}; "
+            "take smaller voxels or end q earlier"
+        )
 
 
 def _wave_numbers(shape: int, n_max: int) -> np.ndarray:

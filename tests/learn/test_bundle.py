@@ -123,3 +123,13 @@ def test_foreign_folder_is_not_overwritten(model, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="not a model bundle"):
         save_model(model, tmp_path)
+
+
+def test_a_curve_without_noise_is_read_like_the_quietest(model):
+    """No sigma and no noise: the estimated counts lie far beyond the training data, the prediction must not."""
+    q = model.q_nm1
+    for a, porosity in ((3.0, 0.3), (2.0, 0.2)):
+        p = model.predict(q, average_bins(q, np.array([a]), np.array([porosity])))
+        # a model of 4000 examples: ten times its test errors of about 0.1 % and 0.01
+        assert p.values["a"][0] == pytest.approx(a, rel=0.02)
+        assert p.values["porosity"][0] == pytest.approx(porosity, abs=0.1)
