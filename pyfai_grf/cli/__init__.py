@@ -58,8 +58,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pyfai-grf {name}: stopped; what was written is kept", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the lines has had enough; what was written is kept
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unprinted()
         return 1
+    except OSError as problem:  # what is not met where it happens, such as a full disk behind standard output
+        _drop_unprinted()
+        if options.verbose:
+            raise
+        where = f"{problem.filename}: " if problem.filename else ""
+        print(f"pyfai-grf {name}: {where}{problem.strerror or ' '.join(str(problem).split())}", file=sys.stderr)
+        return 1
+
+
+def _drop_unprinted() -> None:
+    """Print what is left, or drop what cannot be printed, which Python would try again at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _set_up_output(is_verbose: bool) -> None:

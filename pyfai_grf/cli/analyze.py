@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import check_outputs, collect_sources
+from pyfai_grf.cli.arguments import check_outputs, collect_sources, reject_usage
 from pyfai_grf.cli.outputs import (
     add_material_argument,
     add_output_arguments,
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flat", metavar="F", help="flat field")
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(
-        "--background-scale", type=float, default=1.0, metavar="X", help="times the background is subtracted (1)"
+        "--background-scale", type=float, metavar="X", help="with --background: times it is subtracted (1)"
     )
     parser.add_argument(
         "--average", type=_parse_average, default=1, metavar="N|all", help="frames averaged into one curve (1)"
@@ -53,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
+    if options.background_scale is None:
+        options.background_scale = 1.0
+    elif options.background is None:
+        reject_usage("--background-scale multiplies a background: give --background too")
     from itertools import chain
 
     from pyfai_grf.learn.bundle import load_model

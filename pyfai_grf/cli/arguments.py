@@ -60,6 +60,8 @@ def check_outputs(outputs: Iterable[str | None], overwrite: bool, inputs: Iterab
             raise InputError(f"cannot write {path}: it is a folder")
         if os.path.lexists(real) and not overwrite:
             raise InputError(f"{path} exists already: choose another name, or add --overwrite")
+        if os.path.lexists(real) and not os.access(real, os.W_OK):
+            raise InputError(f"cannot write {path}: no permission to replace it")
         if not os.path.isdir(folder):
             raise InputError(f"cannot write {path}: there is no folder {folder}")
         if not os.access(folder, os.W_OK | os.X_OK):

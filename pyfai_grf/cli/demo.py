@@ -192,10 +192,10 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
     from pyfai_grf.workflows import draw_results
 
     truth = _get_truth(options)
-    _, single = read_results(folder / "demo.h5")
-    _, average = read_results(folder / "demo-average.h5")
-    if not (single and average):
+    files = (folder / "demo.h5", folder / "demo-average.h5")
+    if not all(file.is_file() for file in files):  # without a result there is none
         return ["", "no frame could be analyzed: see the lines above"]
+    single, average = (read_results(file)[1] for file in files)
     frame = next(read_frames(folder / "demo_00001.cbf"))
     image = np.ma.masked_array(frame.data, frame.bad | read_mask(folder / "mask.edf"))
     title = f"simulated: {_describe_truth(options)}" + f"; {options.frames} frames averaged" * (options.frames > 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from pyfai_grf.cli.arguments import check_outputs, parse_seed
+from pyfai_grf.cli.arguments import check_outputs, parse_seed, reject_usage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,8 @@ def run(options: argparse.Namespace) -> int:
         # a report is made to be made again
         check_outputs([os.path.splitext(options.output)[0] + end for end in (".md", ".png")], overwrite=True)
     model = load_model(options.bundle)
+    if options.libraries and model.flavour != "paper":
+        reject_usage(f"structure libraries are for @paper models, {model.name} is for measured samples: leave them out")
     shards = open_libraries(options.libraries) if model.flavour == "paper" else []
     evaluation = evaluate_model(model, shards, options.seed)
     if not options.quiet:

@@ -52,31 +52,49 @@ def check_material(name: str) -> None:
 
 
 def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[list[Result], int]:
-    """Write every outcome as it comes; return the results and the exit status."""
-    from pyfai_grf.io.results import ResultsWriter
-    from pyfai_grf.io.table import TableWriter
+    """Write every outcome as it comes; return the results and the exit status.
 
-    results, status = [], 0
+    Output files are made with the first result: an empty one would stand in the way of the corrected command.
+    """
+    results: list[Result] = []
+    status, told = 0, set[str]()
     with ExitStack() as stack:
         writers: list[Any] = []
-        if options.output:
-            writers.append(stack.enter_context(ResultsWriter(options.output, provenance, overwrite=options.overwrite)))
-        if options.csv:
-            writers.append(stack.enter_context(TableWriter(options.csv, provenance, overwrite=options.overwrite)))
         for outcome in outcomes:
             if outcome.problem:
                 print(f"pyfai-grf: {outcome.problem}", file=sys.stderr)
                 status = 1
             if outcome.result is None:
                 continue
+            if not results:
+                writers = _open_writers(stack, provenance, options)
             for writer in writers:
                 writer.append(outcome.result)
             results.append(outcome.result)
+            if not options.quiet:
+                _print_warnings(outcome.result, told)
             if getattr(options, "json", False):
                 print(_format_json(outcome.result, provenance))
             elif not options.quiet and not outcome.problem:
                 print(format_line(outcome.result))
     return results, status
+
+
+def _open_writers(stack: ExitStack, provenance: Provenance, options: Any) -> list[Any]:
+    """Return the writers of the files that are asked for; ``stack`` closes them."""
+    from pyfai_grf.io.results import ResultsWriter
+    from pyfai_grf.io.table import TableWriter
+
+    asked = ((ResultsWriter, options.output), (TableWriter, options.csv))
+    return [stack.enter_context(kind(path, provenance, overwrite=options.overwrite)) for kind, path in asked if path]
+
+
+def _print_warnings(result: Result, told: set[str]) -> None:
+    """Print what a curve's reader or reduction warns of, unless it is in ``told``; add it there."""
+    for text in result.curve.metadata.get("warnings", ()):
+        if text not in told:
+            told.add(text)
+            print(f"pyfai-grf: warning: {text}", file=sys.stderr)
 
 
 def describe_model(provenance: Provenance) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    from pyfai_grf.core.parameters import MATERIALS, PAPER_LAYER_DENSITY
+    from pyfai_grf.core.parameters import MATERIALS
 
     parser.add_argument(
         "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
@@ -33,11 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--length-scale", type=float, default=1.0, metavar="S", help="train for lengths S times the published ones (1)"
     )
-    parser.add_argument(
-        "--layer-density", type=float, default=PAPER_LAYER_DENSITY, metavar="D", help="layer over solid (0.65)"
-    )
-    parser.add_argument("--examples", type=int, default=60_000, metavar="N", help="curves for measured samples (60000)")
-    parser.add_argument("--draws", type=int, default=16, metavar="N", help="noise draws a structure for @paper (16)")
+    parser.add_argument("--layer-density", type=float, metavar="D", help="three phases: layer over solid (0.65)")
+    parser.add_argument("--examples", type=int, metavar="N", help="curves for measured samples (60000)")
+    parser.add_argument("--draws", type=int, metavar="N", help="noise draws a structure for @paper (16)")
     parser.add_argument("--seed", type=parse_seed, default=1, help="of examples and noise (1)")
 
 
@@ -50,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.mask and not options.poni:
         reject_usage("--mask says which pixels of a geometry are usable: give --poni too")
+    given = _collect_given(options)
     if os.path.lexists(options.output):  # better now than after the work
         if not os.path.isfile(os.path.join(options.output, DESCRIPTION)):
             raise InputError(f"{options.output} exists and is not a model bundle: choose another folder")
@@ -58,11 +57,9 @@ def run(options: argparse.Namespace) -> int:
     settings = TrainSettings(
         name=options.material,
         q_nm1=_choose_grid(options),
-        layer_density=options.layer_density,
         length_scale=options.length_scale,
-        examples=options.examples,
-        draws=options.draws,
         seed=options.seed,
+        **given,
     )
     report = (lambda line: None) if options.quiet else (lambda line: print(line, file=sys.stderr))
     model = train(settings, options.libraries, options.output, report)
@@ -70,6 +67,23 @@ def run(options: argparse.Namespace) -> int:
         print(describe_model(model))
         print(f"written to {options.output}")
     return 0
+
+
+def _collect_given(options: Any) -> dict[str, Any]:
+    """Return the settings that were given and have defaults elsewhere; exit with status 2 if one has no effect."""
+    from pyfai_grf.core.parameters import get_material
+
+    is_paper = options.material.endswith("@paper")
+    if options.libraries and not is_paper:
+        reject_usage(f"structure libraries are for {options.material}@paper: leave out {options.libraries[0]}")
+    if options.draws is not None and not is_paper:
+        reject_usage("--draws counts noise draws for @paper: say --examples for measured samples")
+    if options.examples is not None and is_paper:
+        reject_usage("--examples counts curves for measured samples: say --draws for @paper")
+    if options.layer_density is not None and get_material(options.material).phases == 2:
+        reject_usage(f"--layer-density is for three phases, {options.material} has no layer: leave it out")
+    names = ("layer_density", "examples", "draws")
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
 def _choose_grid(options: Any) -> FloatArray:

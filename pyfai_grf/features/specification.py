@@ -9,17 +9,19 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, FloatArray
-from pyfai_grf.features.significance import merge_nonpositive
+from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 
-#: how the noise of a curve is told: by its own scatter, or by its counts sum (I / sigma)^2
-NOISE_KINDS = ("scatter", "counts")
+#: how the noise of a curve is told, and the features that tell it: its own scatter, or its counts sum (I / sigma)^2,
+#: once over the whole grid and once over the last third, where a subtracted background shows
+NOISE_FEATURES = {"scatter": ("scatter",), "counts": ("counts", "counts in the last third")}
 
 
 @dataclass(frozen=True)
 class FeatureSpec:
     """The feature specification: saved with a model, and the only way from a curve to its inputs.
 
-    ``q_nm1`` (M,) is the model grid; ``starts`` (B,) the first grid point of each bin; ``noise`` one of NOISE_KINDS.
+    ``q_nm1`` (M,) is the model grid; ``starts`` (B,) the first grid point of each bin; ``noise`` a key of
+    NOISE_FEATURES.
     """
 
     q_nm1: FloatArray
@@ -29,12 +31,18 @@ class FeatureSpec:
     @property
     def q_bins_nm1(self) -> FloatArray:
         """Mean q of each bin (B,), in 1/nm, weighted like the intensities."""
-        return _average(self, self.q_nm1[np.newaxis])[0]
+        return bin_curves(self, self.q_nm1[np.newaxis])[0]
 
     @property
     def names(self) -> list[str]:
-        """What each feature is, in words, (B + 1,)."""
-        return [f"intensity near q = {q:.3g} 1/nm" for q in self.q_bins_nm1] + [f"noise ({self.noise})"]
+        """What each feature is, in words, (F,)."""
+        bins = [f"intensity near q = {q:.3g} 1/nm" for q in self.q_bins_nm1]
+        return [*bins, *(f"noise ({name})" for name in NOISE_FEATURES[self.noise])]
+
+    @property
+    def noise_count(self) -> int:
+        """How many of the features, the last ones, tell the noise."""
+        return len(NOISE_FEATURES[self.noise])
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``model.json`` stores; the grid stands in full so that no rounding can shift it."""
@@ -55,10 +63,15 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class Features:
-    """``values`` (N, B + 1), ``merged`` (N,): part of the bins that had to be merged to be significant."""
+    """What a model reads from N curves.
+
+    ``values`` (N, F): ln of the B binned, normalised intensities, then the noise. ``merged`` (N,): part of the bins
+    that had to be merged to be significant. ``errors`` (N, B): relative standard errors of the bins, 0 if unknown.
+    """
 
     values: FloatArray
     merged: FloatArray
+    errors: FloatArray
 
 
 def make_spec(q_nm1: FloatArray, noise: str, bins: int = 60) -> FeatureSpec:
@@ -93,17 +106,17 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
     invariant = compute_total(spec.q_nm1, intensity)
     if not np.all(invariant > 0):
         raise InputError("the invariant of a curve is not positive: more background was subtracted than there is")
-    binned = _average(spec, intensity / invariant[:, np.newaxis])
-    merged = np.zeros(len(intensity))
+    binned = bin_curves(spec, intensity / invariant[:, np.newaxis])
+    merged, errors = np.zeros(len(intensity)), np.zeros_like(binned)
     if sigma is not None:
         sigma = np.atleast_2d(np.asarray(sigma, dtype=np.float64))
-        errors = _average(spec, sigma / invariant[:, np.newaxis], is_error=True)
+        errors = bin_curves(spec, sigma / invariant[:, np.newaxis], is_error=True)
         _merge_bins(spec, binned, errors, merged)
     if not np.all(binned > 0):
-        _merge_bins(spec, binned, np.zeros_like(binned), merged)
+        _merge_bins(spec, binned, errors, merged, significance=0.0)
     noise = _measure_counts(intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
-    values = np.column_stack((np.log(np.maximum(binned, np.finfo(float).tiny)), noise))
-    return Features(values, merged)
+    positive = np.maximum(binned, np.finfo(float).tiny)
+    return Features(np.column_stack((np.log(positive), noise)), merged, errors / positive)
 
 
 def compute_total(q_nm1: FloatArray, intensity: FloatArray) -> FloatArray:
@@ -111,30 +124,38 @@ def compute_total(q_nm1: FloatArray, intensity: FloatArray) -> FloatArray:
     return np.asarray(4 * np.pi * (q_nm1[1] - q_nm1[0]) * (intensity @ q_nm1**2))
 
 
-def _average(spec: FeatureSpec, values: FloatArray, is_error: bool = False) -> FloatArray:
-    """Return bin means weighted by q, as the pixels of a flat detector are; of errors in quadrature."""
+def bin_curves(spec: FeatureSpec, values: FloatArray, is_error: bool = False) -> FloatArray:
+    """Return means over the bins of ``values`` (N, M), (N, B), weighted by q, as the pixels of a flat detector are.
+
+    Of errors (``is_error``) in quadrature.
+    """
     weights = np.add.reduceat(spec.q_nm1, spec.starts)
     if is_error:
         return np.asarray(np.sqrt(np.add.reduceat((values * spec.q_nm1) ** 2, spec.starts, axis=1)) / weights)
     return np.asarray(np.add.reduceat(values * spec.q_nm1, spec.starts, axis=1) / weights)
 
 
-def _merge_bins(spec: FeatureSpec, binned: FloatArray, errors: FloatArray, merged: FloatArray) -> None:
+def _merge_bins(
+    spec: FeatureSpec, binned: FloatArray, errors: FloatArray, merged: FloatArray, significance: float = SIGNIFICANCE
+) -> None:
     """Merge, in place, bins that are not significantly positive with their neighbours; count them in ``merged``."""
     q, weight = spec.q_bins_nm1, np.add.reduceat(spec.q_nm1, spec.starts)
-    for row in np.flatnonzero(np.any(binned <= 2 * errors, axis=1)):
-        curve, fraction = merge_nonpositive(Curve(q, binned[row], errors[row], weight))
-        binned[row] = curve.intensity
+    for row in np.flatnonzero(np.any(binned <= significance * errors, axis=1)):
+        curve, fraction = merge_nonpositive(Curve(q, binned[row], errors[row], weight), significance)
+        binned[row], errors[row] = curve.intensity, curve.sigma
         merged[row] = max(merged[row], fraction)
 
 
 def _measure_counts(intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:
-    """Return log10 of sum (I / sigma)^2, (N,): for counting noise the number of photons."""
+    """Return log10 of sum (I / sigma)^2 over the grid and over its last third, (N, 2): for counting noise photons."""
     if sigma is None:
         raise InputError("this model reads the counting noise: give sigma, or let the model estimate it")
-    if not np.all(sigma > 0):
-        raise InputError("sigma must be above 0 everywhere")
-    return np.asarray(np.log10(np.sum((intensity / sigma) ** 2, axis=1)))
+    if not np.all((sigma > 0) & np.isfinite(sigma)):
+        raise InputError("sigma must be finite and above 0 everywhere: leave it out where it is not known")
+    photons = (intensity / sigma) ** 2
+    last = photons[:, -(photons.shape[1] // 3) :]
+    # no more than one photon in the last third is no photon
+    return np.log10(np.column_stack((photons.sum(axis=1), np.maximum(last.sum(axis=1), 1.0))))
 
 
 def _measure_scatter(intensity: FloatArray) -> FloatArray:

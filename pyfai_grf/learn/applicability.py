@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from pyfai_grf.core.parameters import PARAMETERS, Material
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.significance import explain_merging
-from pyfai_grf.features.specification import Features, FeatureSpec
+from pyfai_grf.features.specification import Features, FeatureSpec, bin_curves
 from pyfai_grf.learn.smooth import Projection
+from pyfai_grf.simulation.closed_form import average_curves
 
 #: a feature may lie this many training standard deviations outside the training range, and the curve this many times
 #: farther from the components than 99.9 % of the training set
 _RANGE_SLACK, _RESIDUAL_SLACK = 0.1, 1.5
+#: part of the intensity that a model's own error may move a bin by, beside counting noise; how much worse than 99.9 %
+#: of the calibration data a fit may be; the largest flat background, in parts of I(q_max) (trained up to 0.5)
+_MODEL_ERROR, _MISFIT_SLACK, _BACKGROUND_LIMIT = 0.01, 1.5, 1.0
 
 
 def judge_features(spec: FeatureSpec, projection: Projection, features: Features) -> list[str]:
@@ -22,15 +27,16 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
     z = projection.standardise(features.values)
     outside = np.maximum(z - projection.high, projection.low - z)
     # less noise than in the training data does no harm; what more of it is depends on how it is told
-    quieter = 1 if spec.noise == "counts" else -1
-    outside[:, -1] = np.maximum(0, -quieter * (z[:, -1] - (projection.low if quieter > 0 else projection.high)[-1]))
+    count = spec.noise_count
+    louder = projection.low - z if spec.noise == "counts" else z - projection.high
+    outside[:, -count:] = np.maximum(0, louder[:, -count:])
     worst = np.argmax(outside, axis=1)
-    residual = projection.measure_residual(features.values) / projection.residual_limit
+    residual = projection.measure_residual(features.values)
     reasons = []
     for row, column in enumerate(worst):
         if merged := explain_merging(float(features.merged[row])):
             reasons.append(merged)
-        elif outside[row, column] > _RANGE_SLACK and column == len(spec.names) - 1:
+        elif outside[row, column] > _RANGE_SLACK and column >= len(spec.names) - count:
             reasons.append("the curve is noisier than all of the training data: count longer, or average frames")
         elif outside[row, column] > _RANGE_SLACK:
             side = "above" if z[row, column] > 0 else "below"
@@ -39,6 +45,54 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
             reasons.append(
                 f"the curve's shape is {residual[row]:.1f} times farther from the model's than 99.9 % of the training "
                 "data: not a material of this class"
+            )
+        else:
+            reasons.append("")
+    return reasons
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the expected curve of the predicted parameters, scaled and with a flat background, fits N curves.
+
+    ``misfit`` (N,): mean squared deviation of the bins, in units of their error and 1 % of the intensity together.
+    ``background`` (N,) in parts of the expected intensity at the end of the grid, ``background_error`` (N,) its error.
+    """
+
+    misfit: FloatArray
+    background: FloatArray
+    background_error: FloatArray
+
+
+def fit_expected(spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray) -> Fit:
+    """Return how the two-phase closed form at ``a`` and ``porosity`` (N,) fits the binned curves, by least squares."""
+    data = np.exp(features.values[:, : -spec.noise_count])
+    # outside these bounds the verdict on the values says enough
+    curve = bin_curves(spec, average_curves(spec.q_nm1, np.maximum(a, 1e-3), np.clip(porosity, 0.01, 0.99)))
+    curve /= curve[:, -1:]
+    weight = 1 / (data**2 * (features.errors**2 + _MODEL_ERROR**2))
+    s, sx, sxx = (np.sum(weight * curve**power, axis=1) for power in range(3))
+    sy, sxy = (np.sum(weight * data * curve**power, axis=1) for power in range(2))
+    determinant = s * sxx - sx**2
+    scale, flat = (s * sxy - sx * sy) / determinant, (sxx * sy - sx * sxy) / determinant
+    rest = data - scale[:, np.newaxis] * curve - flat[:, np.newaxis]
+    misfit = np.mean(weight * rest**2, axis=1)
+    return Fit(misfit, flat / np.abs(scale), np.sqrt(sxx / determinant) / np.abs(scale))
+
+
+def judge_fit(fit: Fit, limit: float) -> list[str]:
+    """Return for each curve why the expected curve does not fit it, "" where it does; N strings."""
+    reasons = []
+    for misfit, flat, error in zip(fit.misfit, fit.background, fit.background_error, strict=True):
+        if not misfit <= _MISFIT_SLACK * limit:
+            reasons.append(
+                f"the expected curve of the predicted values misses this one {np.sqrt(misfit / limit):.1f} times more "
+                "than it may: not a material of this class"
+            )
+        elif abs(flat) > _BACKGROUND_LIMIT + 3 * error:
+            reasons.append(
+                f"a flat background of {flat:.2g} times the intensity at the end of the model's q range is left: "
+                "subtract it"
             )
         else:
             reasons.append("")

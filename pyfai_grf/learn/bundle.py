@@ -6,7 +6,7 @@ import hashlib
 import importlib.resources
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pyfai_grf.features.coverage import check_coverage
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.significance import estimate_sigma
 from pyfai_grf.features.specification import FeatureSpec, compute_features
-from pyfai_grf.learn.applicability import judge_features, judge_values
+from pyfai_grf.learn.applicability import fit_expected, judge_features, judge_fit, judge_values
 from pyfai_grf.learn.regressor import Regressor
 from pyfai_grf.learn.smooth import Projection, SmoothModel
 
@@ -104,20 +104,27 @@ class Model:
         on_grid = resample(curve, self.q_nm1)
         if self.spec.noise == "scatter":
             return replace(on_grid, sigma=None)
-        if on_grid.sigma is None:
+        known = None if on_grid.sigma is None else (on_grid.sigma > 0) & np.isfinite(on_grid.sigma)
+        if on_grid.sigma is None or known is None or 2 * np.count_nonzero(known) < known.size:
             return replace(on_grid, sigma=estimate_sigma(on_grid.q_nm1, on_grid.intensity))
-        return on_grid
+        # a point whose error is 0 or not known has that of its neighbours
+        return replace(on_grid, sigma=np.interp(on_grid.q_nm1, on_grid.q_nm1[known], on_grid.sigma[known]))
 
     def _predict_prepared(self, curves: list[Curve]) -> Prediction:
         intensity = np.array([c.intensity for c in curves])
         sigma = np.array([c.sigma for c in curves]) if self.spec.noise == "counts" else None
         features = compute_features(self.spec, intensity, sigma)
-        held = self.projection.hold_noise(features.values)
+        held = self.projection.hold_noise(features.values, self.spec.noise_count)
         columns = {name: r.predict(self.projection, held) for name, r in self.regressors.items()}
         values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
-        about_curve = judge_features(self.spec, self.projection, features)
-        about_value = judge_values(self.material, float(self.description["length_scale"]), values)
-        reasons = tuple("; ".join(filter(None, pair)) for pair in zip(about_curve, about_value, strict=True))
+        verdicts = [
+            judge_features(self.spec, self.projection, features),
+            judge_values(self.material, float(self.description["length_scale"]), values),
+        ]
+        if (limit := self.description["misfit_limit"]) is not None:
+            fit = fit_expected(self.spec, features, values["a"], values["porosity"])
+            verdicts.append(judge_fit(fit, limit))
+        reasons = tuple("; ".join(filter(None, told)) for told in zip(*verdicts, strict=True))
         return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
 
 
@@ -170,6 +177,7 @@ def save_model(model: Model, path: str | Path) -> Model:
         for name, regressor in model.regressors.items():
             regressor.trees.save_model(path / f"{name}.ubj")
             arrays[f"{name}/coefficients"] = regressor.smooth.coefficients
+            arrays[f"{name}/edges"], arrays[f"{name}/factors"] = regressor.edges, regressor.factors
             regressor.spread.save_model(path / f"{name}-spread.ubj")
         np.savez_compressed(path / "arrays.npz", **arrays)
         files = [f"{name}{part}.ubj" for name in model.regressors for part in ("", "-spread")] + ["arrays.npz"]
@@ -191,7 +199,7 @@ def save_model(model: Model, path: str | Path) -> Model:
 def _describe(regressor: Regressor) -> dict[str, Any]:
     return {
         "is_log": regressor.is_log,
-        "interval_factor": regressor.factor,
+        "interval_factors": regressor.factors.tolist(),
         "smooth": {k: v for k, v in vars(regressor.smooth).items() if k != "coefficients"},
         "trees": regressor.trees.num_boosted_rounds(),
     }
@@ -205,17 +213,15 @@ def _read(path: Path) -> Model:
         if _hash(path / file) != expected:
             raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install it again")
     with np.load(path / "arrays.npz", allow_pickle=False) as arrays:
-        projection = Projection(
-            **{key: arrays[f"projection/{key}"] for key in ("mean", "scale", "axes", "spread", "low", "high")},
-            residual_limit=float(arrays["projection/residual_limit"]),
-        )
+        projection = Projection(**{f.name: arrays[f"projection/{f.name}"] for f in fields(Projection)})
         regressors = {
             name: Regressor(
                 SmoothModel(coefficients=arrays[f"{name}/coefficients"], **entry["smooth"]),
                 xgboost.Booster(model_file=path / f"{name}.ubj"),
                 xgboost.Booster(model_file=path / f"{name}-spread.ubj"),
                 entry["is_log"],
-                entry["interval_factor"],
+                arrays[f"{name}/edges"],
+                arrays[f"{name}/factors"],
             )
             for name, entry in text["regressors"].items()
         }

@@ -17,7 +17,7 @@ from pyfai_grf.features.specification import FeatureSpec, compute_features
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.library.design import SPLITS
 from pyfai_grf.library.shard import DENSITIES, Shard
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.simulation.closed_form import average_curves
 from pyfai_grf.simulation.noise import add_noise
 from pyfai_grf.simulation.spectra import SPECTRUM
 
@@ -27,6 +27,8 @@ LOG10_COUNTS = (5.5, 9.0)
 #: residual flat background as a part of I at the end of the grid: log-uniform, one in five of the other sign
 LOG10_BACKGROUND = (-3.0, -0.3)
 _OVERSUBTRACTED = 0.2
+#: a flat background that was subtracted, in parts of I(q_max), and how long it was counted by itself
+LOG10_SUBTRACTED, _SUBTRACTED, _LOG10_EXPOSURE = (-2.0, 2.0), 2 / 3, (-0.5, 0.5)
 #: detectors: height over width, the beam's position along an edge, and the farthest corner over the last q
 _ASPECT, _BEAM_POSITION, _CORNER = (0.7, 1.4), (0.02, 0.5), (1.01, 1.2)
 #: a grid whose last rings no such detector reaches still has some pixels there
@@ -38,7 +40,8 @@ class Examples:
     """N examples of S structures.
 
     ``features`` (N, F); ``targets`` name -> (N,); ``structure`` (N,) tells which structure an example is of, ``split``
-    (N,) which part of the data that structure belongs to. ``provenance`` is JSON-ready.
+    (N,) which part of the data that structure belongs to. ``provenance`` is JSON-ready. ``errors``
+    (N, B): relative errors of the binned intensities, for measured samples.
     """
 
     features: FloatArray
@@ -46,11 +49,13 @@ class Examples:
     structure: NDArray[np.int64]
     split: NDArray[np.str_]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    errors: FloatArray | None = None
 
     def select(self, rows: NDArray[np.bool_]) -> Examples:
         """Return the examples where ``rows`` (N,) is true."""
         targets = {name: values[rows] for name, values in self.targets.items()}
-        return Examples(self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance)
+        errors = None if self.errors is None else self.errors[rows]
+        return Examples(self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance, errors)
 
     def get_published(self, material: Material, length_scale: float) -> NDArray[np.bool_]:
         """Return which examples lie inside the published ranges of ``material`` (the rest is margin)."""
@@ -138,37 +143,28 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     background = 10 ** _scale(points[:, 3], *LOG10_BACKGROUND)
     background = np.where(points[:, 4] < _OVERSUBTRACTED, -background, background)
     rng = np.random.default_rng([settings.seed, 3])
-    features = []
+    subtracted, ratio = draw_subtracted(count, rng)
+    features, errors = [], []
     for part, _ in _split_blocks(np.arange(count)):
-        intensity = average_bins(settings.q_nm1, a[part], porosity[part])
+        intensity = average_curves(settings.q_nm1, a[part], porosity[part])
         intensity += background[part, np.newaxis] * intensity[:, -1:]
         pixels = draw_pixels(settings.q_nm1, len(intensity), rng)
-        noisy, sigma = count_photons(intensity, pixels, counts[part], rng)
-        features.append(compute_features(spec, noisy, sigma).values)
+        level = subtracted[part, np.newaxis] * intensity[:, -1:]
+        noisy, sigma = count_photons(intensity, pixels, counts[part], rng, level, ratio[part, np.newaxis])
+        read = compute_features(spec, noisy, sigma)
+        features.append(read.values)
+        errors.append(read.errors)
     split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
         "spectrum": SPECTRUM,
         "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
         "noise": f"Poisson counts on rectangular detectors, log10 of their number {LOG10_COUNTS}",
-        "background": f"flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative",
+        "background": f"left: flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative; "
+        f"subtracted, with its noise: log10 {LOG10_SUBTRACTED} in two of three",
     }
-    return Examples(np.concatenate(features), {"a": a, "porosity": porosity}, np.arange(count), split, provenance)
-
-
-def average_bins(q_nm1: FloatArray, a: FloatArray, porosity: FloatArray) -> FloatArray:
-    """Return the expected curves (N, M) as a reduction gives them: averaged over the bins around ``q_nm1`` (M,).
-
-    The shoulder of a curve of large ``a`` bends by 1 % within a bin of the published grid. Three Gauss-Legendre
-    points a bin, weighted by q as the pixels are.
-    """
-    step = q_nm1[1] - q_nm1[0]
-    total, norm = np.zeros((a.size, q_nm1.size)), np.zeros(q_nm1.size)
-    for node, weight in zip(*np.polynomial.legendre.leggauss(3), strict=True):
-        q = q_nm1 + node * step / 2
-        total += weight * q * expected_intensity(q, a, porosity)
-        norm += weight * q
-    return np.asarray(total / norm)
+    targets = {"a": a, "porosity": porosity}
+    return Examples(np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors))
 
 
 def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
@@ -190,13 +186,31 @@ def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> Floa
     return q_nm1 * np.maximum(inside, _FEWEST_PIXELS)
 
 
+def draw_subtracted(count: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the level of a subtracted flat background, in parts of I(q_max), and its exposure over the sample's."""
+    level = 10 ** rng.uniform(*LOG10_SUBTRACTED, count)
+    return np.where(rng.random(count) < _SUBTRACTED, level, 0.0), 10 ** rng.uniform(*_LOG10_EXPOSURE, count)
+
+
 def count_photons(
-    intensity: FloatArray, pixels: FloatArray, counts: FloatArray, rng: np.random.Generator
+    intensity: FloatArray,
+    pixels: FloatArray,
+    counts: FloatArray,
+    rng: np.random.Generator,
+    background: FloatArray | float = 0.0,
+    exposure: FloatArray | float = 1.0,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return curves (N, M) as ``counts`` (N,) photons on ``pixels`` (N, M) show them, and their sigma."""
-    share = intensity * pixels
-    expected = np.maximum(share / share.sum(axis=1, keepdims=True), 1e-15) * counts[:, np.newaxis]
-    return intensity * rng.poisson(expected) / expected, np.abs(intensity) / np.sqrt(expected)
+    """Return curves (N, M) as ``counts`` (N,) photons on ``pixels`` (N, M) show them, and their sigma.
+
+    A flat ``background`` (N, 1), counted ``exposure`` (N, 1) times as long by itself, was subtracted.
+    """
+    share = np.sum(intensity * pixels, axis=-1, keepdims=True)
+    per_unit = pixels * counts[:, np.newaxis] / share  # photons per unit of intensity
+    # a bin must not be quite without photons: it would have no sigma
+    total = np.maximum((intensity + background) * per_unit, 1e-12)
+    blank = background * exposure * per_unit
+    noisy = rng.poisson(total) / per_unit - rng.poisson(blank) / (exposure * per_unit)
+    return noisy, np.sqrt(total + blank / exposure**2) / per_unit
 
 
 def _combine(intensity: FloatArray, density: float) -> FloatArray:

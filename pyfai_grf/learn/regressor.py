@@ -28,28 +28,32 @@ TREES = {
 MAX_TREES, PATIENCE = 1200, 50
 SPREAD_TREES = {"learning_rate": 0.1, "max_depth": 4, "subsample": 0.5, "colsample_bytree": 0.5, "seed": 1}
 SPREAD_COUNT = 80
+#: bands of the prediction that get an interval factor of their own
+_STRUCTURES_A_BAND, _MOST_BANDS = 60, 16
 
 
 @dataclass(frozen=True)
 class Regressor:
     """One parameter's model. Inside, lengths are logarithmic: ``is_log``.
 
-    ``spread`` are trees that predict ln |error| of the middle, ``factor`` the conformal factor that makes
-    +- factor exp(spread) hold for 90 % of the calibration examples.
+    ``spread`` are trees that predict ln |error| of the middle, ``factors`` (B,) the conformal factors that make
+    +- factor exp(spread) hold for 90 % of the calibration examples in each of the B bands of the prediction that
+    ``edges`` (B - 1,) part (Mondrian conformal prediction, Vovk et al. 2005, doi:10.1007/b106715).
     """
 
     smooth: SmoothModel
     trees: xgboost.Booster
     spread: xgboost.Booster
     is_log: bool
-    factor: float
+    edges: FloatArray
+    factors: FloatArray
 
     def predict(self, projection: Projection, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return value, lower and upper bound of the 90 % interval for raw ``features`` (N, F), (N,) each."""
         z = projection.standardise(features)
         start = self.smooth.predict(projection.project(features))
         middle = _predict(self.trees, xgboost.DMatrix(z, base_margin=start))
-        half = self.factor * np.exp(_predict(self.spread, xgboost.DMatrix(z)))
+        half = self.factors[np.searchsorted(self.edges, middle)] * np.exp(_predict(self.spread, xgboost.DMatrix(z)))
         bounds = middle, middle - half, middle + half
         return tuple(np.exp(b) for b in bounds) if self.is_log else bounds  # type: ignore[return-value]
 
@@ -59,11 +63,12 @@ class Parts:
     """Who learns what, (N,) each; examples of one structure share their part and fold.
 
     ``name``: "fit" for the trees, "stop" for early stopping and the spread, "calibration" for the interval, others
-    rest. ``fold``: of the cross-validation of the smooth stage.
+    rest. ``fold``: of the cross-validation of the smooth stage. ``structure``: what the example is of.
     """
 
     name: NDArray[np.str_]
     fold: NDArray[np.int64]
+    structure: NDArray[np.int64]
 
 
 def fit_regressor(
@@ -85,8 +90,22 @@ def fit_regressor(
     trees = xgboost.train(TREES, make_matrix(fit), MAX_TREES, evals=evals, **options)
     trees = trees[: trees.best_iteration + 1]
     spread = _fit_spread(make_matrix(stop, None), np.abs(inner[stop] - _predict(trees, make_matrix(stop))))
-    score = np.abs(inner[held] - _predict(trees, make_matrix(held))) / np.exp(_predict(spread, make_matrix(held, None)))
-    return Regressor(smooth, trees, spread, is_log, float(np.quantile(score, LEVEL, method="higher")))
+    middle = _predict(trees, make_matrix(held))
+    score = np.abs(inner[held] - middle) / np.exp(_predict(spread, make_matrix(held, None)))
+    edges, factors = _calibrate(middle, score, np.unique(parts.structure[held]).size)
+    return Regressor(smooth, trees, spread, is_log, edges, factors)
+
+
+def _calibrate(middle: FloatArray, score: FloatArray, structures: int) -> tuple[FloatArray, FloatArray]:
+    """Return the edges of bands of equal population in ``middle`` (N,), and the LEVEL quantile of ``score`` in each.
+
+    Structures, not examples, count: the noise draws of one structure share its error.
+    """
+    bands = int(np.clip(structures // _STRUCTURES_A_BAND, 1, _MOST_BANDS))
+    level = min(1.0, LEVEL * (1 + bands / structures))  # the finite-sample correction (n + 1) / n of each band
+    edges = np.quantile(middle, np.arange(1, bands) / bands)
+    band = np.searchsorted(edges, middle)
+    return edges, np.array([np.quantile(score[band == n], level, method="higher") for n in range(bands)])
 
 
 def _fit_spread(matrix: xgboost.DMatrix, error: FloatArray) -> xgboost.Booster:

@@ -17,6 +17,8 @@ from pyfai_grf.core.records import FloatArray
 CANDIDATES = ((4, 3), (6, 3), (8, 3), (12, 3), (10, 2), (14, 2))
 PENALTIES = tuple(10.0**exponent for exponent in range(-9, -1))
 FOLDS = 5
+#: bands of the noise, each with its own limit of what is left outside the components
+_NOISE_BANDS = 8
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Projection:
     """Standardisation and principal components of the features.
 
     ``mean``, ``scale`` (F,): of the training set. ``axes`` (K, F), ``spread`` (K,): components and their standard
-    deviations. ``residual_limit``: what 99.9 % of the training set leaves outside the components at most.
-    ``low``, ``high`` (F,): range of the standardised features in the training set.
+    deviations. ``low``, ``high`` (F,): range of the standardised features in the training set. ``residual_limits``
+    (L,): what 99.9 % of the training set leaves outside the components at most, in the L bands of the last feature
+    (a noise) that ``noise_edges`` (L - 1,) part: what passes for noise in a poor curve is a misfit in a good one.
     """
 
     mean: FloatArray
@@ -34,20 +37,21 @@ class Projection:
     spread: FloatArray
     low: FloatArray
     high: FloatArray
-    residual_limit: float
+    noise_edges: FloatArray
+    residual_limits: FloatArray
 
     def standardise(self, features: FloatArray) -> FloatArray:
         """Return features (N, F) with the training set's mean removed, in units of its standard deviation."""
         return (features - self.mean) / self.scale
 
-    def hold_noise(self, features: FloatArray) -> FloatArray:
-        """Return ``features`` (N, F) with the last, the noise, held inside the training range.
+    def hold_noise(self, features: FloatArray, count: int) -> FloatArray:
+        """Return ``features`` (N, F) with the last ``count``, the noise, held inside the training range.
 
         A curve with less noise than any in the training data is read like the quietest of them.
         """
+        low, high = (self.mean + self.scale * bound for bound in (self.low, self.high))
         held = features.copy()
-        low, high = (self.mean[-1] + self.scale[-1] * bound[-1] for bound in (self.low, self.high))
-        held[:, -1] = np.clip(features[:, -1], low, high)
+        held[:, -count:] = np.clip(features[:, -count:], low[-count:], high[-count:])
         return held
 
     def project(self, features: FloatArray) -> FloatArray:
@@ -55,9 +59,9 @@ class Projection:
         return self.standardise(features) @ self.axes.T / self.spread
 
     def measure_residual(self, features: FloatArray) -> FloatArray:
-        """Return how far raw ``features`` (N, F) are from what the components can draw, (N,) rms."""
-        z = self.standardise(features)
-        return np.asarray(np.sqrt(np.mean((z - (z @ self.axes.T) @ self.axes) ** 2, axis=1)))
+        """Return how far raw ``features`` (N, F) are from what the components can draw, (N,), in units of the limit."""
+        limit = self.residual_limits[np.searchsorted(self.noise_edges, features[:, -1])]
+        return np.asarray(_measure_rest(self.standardise(features), self.axes) / limit)
 
 
 def fit_projection(features: FloatArray, components: int = 14) -> Projection:
@@ -67,9 +71,16 @@ def fit_projection(features: FloatArray, components: int = 14) -> Projection:
     variance, vectors = np.linalg.eigh(z.T @ z / len(z))
     axes = vectors[:, ::-1][:, :components].T
     spread = np.sqrt(variance[::-1][:components])
-    draft = Projection(mean, scale, axes, spread, z.min(axis=0), z.max(axis=0), 0.0)
-    limit = float(np.quantile(draft.measure_residual(features), 0.999))
-    return Projection(mean, scale, axes, spread, z.min(axis=0), z.max(axis=0), limit)
+    rest = _measure_rest(z, axes)
+    edges = np.quantile(features[:, -1], np.arange(1, _NOISE_BANDS) / _NOISE_BANDS)
+    band = np.searchsorted(edges, features[:, -1])
+    limits = np.array([np.quantile(rest[band == number], 0.999) for number in range(_NOISE_BANDS)])
+    return Projection(mean, scale, axes, spread, z.min(axis=0), z.max(axis=0), edges, limits)
+
+
+def _measure_rest(z: FloatArray, axes: FloatArray) -> FloatArray:
+    """Return the rms of what ``axes`` (K, F) leave of standardised features (N, F), (N,)."""
+    return np.asarray(np.sqrt(np.mean((z - (z @ axes.T) @ axes) ** 2, axis=1)))
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import FloatArray
-from pyfai_grf.features.specification import make_spec
+from pyfai_grf.features.specification import Features, make_spec
+from pyfai_grf.learn.applicability import fit_expected
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.learn.examples import Examples, make_examples
 from pyfai_grf.learn.metrics import measure_errors
@@ -51,14 +53,27 @@ def train_model(
     inside = examples.get_published(settings.material, settings.length_scale)
     # margins are for learning only: intervals and errors are those of the published ranges
     part[~inside & np.isin(part, ("calibration", "test"))] = "margin"
-    parts = Parts(part, np.random.default_rng([settings.seed, 5]).integers(0, FOLDS, part.size)[examples.structure])
+    fold = np.random.default_rng([settings.seed, 5]).integers(0, FOLDS, part.size)[examples.structure]
+    parts = Parts(part, fold, examples.structure)
     regressors = {}
     for name, target in examples.targets.items():
         report(f"{settings.name}: {name} ...")
         regressors[name] = fit_regressor(projection, examples.features, target, parts, is_log=name == "a")
     draft = Model(settings.name, spec, projection, regressors, _describe(settings, examples))
-    errors = measure_model(draft, examples.select(part == "test"))
-    return Model(settings.name, spec, projection, regressors, dict(draft.description, errors=errors))
+    measured = {
+        "errors": measure_model(draft, examples.select(part == "test")),
+        "misfit_limit": measure_misfit(draft, examples.select(part == "calibration")),
+    }
+    return replace(draft, description={**draft.description, **measured})
+
+
+def measure_misfit(model: Model, examples: Examples) -> float | None:
+    """Return what 99.9 % of ``examples`` miss the expected curve of their prediction by; None for "@paper"."""
+    if examples.errors is None:
+        return None
+    features = Features(examples.features, np.zeros(len(examples.features)), examples.errors)
+    a, porosity = (model.regressors[n].predict(model.projection, examples.features)[0] for n in ("a", "porosity"))
+    return float(np.quantile(fit_expected(model.spec, features, a, porosity).misfit, 0.999))
 
 
 def measure_model(model: Model, examples: Examples) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,16 @@ def generate_library(
     Raises
     ------
     InputError
-        If the shard was made with another setting or generator, or cannot be written.
+        If the shard was made with another setting or generator, or cannot be written (or its folder is missing).
     """
     path = Path(path)
     if count < 1:
         raise InputError(f"--count is {count}: give the total number of structures, 1 or more")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
     shard = open_shard(path) if path.exists() else Shard(path, setting)
-    if shard.setting != setting:
-        raise InputError(f"{path} was made with {shard.setting}, not with {setting}: use another file or its setting")
+    if differences := _describe_differences(shard.setting, setting):
+        raise InputError(f"{path} was made with {differences}: use another file or its setting")
     backend = get_backend(device)
     if not path.exists():
         shard.save()  # an unwritable place shows now, not after the first structure
@@ -59,6 +62,12 @@ def generate_library(
     finally:
         shard.save()
     return shard
+
+
+def _describe_differences(found: Setting, wanted: Setting) -> str:
+    """Return the fields that differ with both values, "" if none does."""
+    pairs = [(field.name, getattr(found, field.name), getattr(wanted, field.name)) for field in fields(Setting)]
+    return ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs if old != new)
 
 
 def simulate_structure(backend: Backend, setting: Setting, index: int) -> Structure:
@@ -105,5 +114,3 @@ def compute_thickness(layer_voxels: int, boundaries: np.ndarray, voxel_size_nm: 
     pore_layer, _, layer_solid = boundaries.sum(axis=0) * (2 / 3) * voxel_size_nm**2
     area = (pore_layer + layer_solid) / 2
     return float(layer_voxels * voxel_size_nm**3 / area) if area > 0 else float("nan")
-
-

@@ -72,6 +72,8 @@ class Binner:
             mask = mask | (geometry.flat <= 0)
         if mask.all():
             raise InputError("the mask (with the detector's own and the flat) leaves no pixel: 0 is for usable pixels")
+        #: (H, W) what user, detector, dark and flat leave out; ``mask`` adds the pixels outside the bins
+        self.masked = mask
         self.mask = mask
         self.pixel_step_nm1 = self._measure_pixel_step()
         self.bins = bins or self._choose_bins()
@@ -113,9 +115,11 @@ class Binner:
         first = max(int(np.floor((used.min() - origin) / step + 0.5)), int(np.floor(-origin / step)) + 1)
         last = int(np.floor((used.max() - origin) / step + 0.5))
         if last - first < 1 or last - first > 100_000:
+            count = max(last - first + 1, 0)
+            only, covered = "only " * (count < 2), f"{used.min():.4g} to {used.max():.4g} per nm"
             raise InputError(
-                f"bins of {step:g} per nm give {max(last - first + 1, 0)} points from {used.min():.4g} to "
-                f"{used.max():.4g} per nm: choose another step"
+                f"the geometry covers {only}{covered}, {count} bins of {step:g} per nm: check Distance (m) and "
+                f"Wavelength (m) in {self._geometry.source}, or choose another step"
             )
         centres = np.asarray(origin + np.arange(first, last + 1) * step, np.float64)
         return centres, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)

@@ -152,7 +152,7 @@ class Reducer:
         return Curve(binner.q_nm1[used], intensity[used], np.sqrt(variance[used]), sums.exposure[used], counts)
 
     def _list_warnings(self, frame: Frame, binner: Binner, intensity: NDArray[np.float64]) -> list[str]:
-        texts = [describe_beamstop(self._beam, binner.mask, frame.bad, intensity)]
+        texts = [describe_beamstop(self._beam, binner.masked, frame.bad, intensity)]
         if self._geometry.has_user_mask and binner.masked_fraction > 0.9:
             texts.append(f"the mask covers {binner.masked_fraction:.0%} of the detector: pyFAI masks what is not zero")
         wavelength = self._geometry.integrator.wavelength * 1e9
@@ -179,7 +179,7 @@ class Reducer:
 
 _COUNTS = "counts"
 _ASSUMED = "counts assumed (the frame holds floating-point values)"
-_SCATTER = "scatter of the pixels within a bin (the frame holds negative values, so these are no counts)"
+_SCATTER = "scatter of the pixels within a bin (the frame holds negative values or fractions, so these are no counts)"
 
 
 def _sum_bins(binner: Binner, frame: Frame, count: int) -> tuple[BinSums, str, list[str]]:
@@ -190,9 +190,11 @@ def _sum_bins(binner: Binner, frame: Frame, count: int) -> tuple[BinSums, str, l
     used = ~(bad | binner.mask)
     values = data[used]
     if values.size and values.min() < 0:
-        warning = "negative values: sigma is taken from the scatter of the pixels within a bin, not from counts"
-        return binner.sum_frame(data, bad, count, is_counted=False), _SCATTER, [warning]
-    part = values[:: max(1, values.size // 100_000)]
-    is_whole = bool(np.array_equal(part, np.rint(part)))
-    warnings = [] if is_whole else ["values are not whole numbers: sigma is right only if they are photon counts"]
-    return binner.sum_frame(data, bad, count), _ASSUMED, warnings
+        found = "negative values"
+    else:
+        part = values[:: max(1, values.size // 100_000)]
+        if np.array_equal(part, np.rint(part)):
+            return binner.sum_frame(data, bad, count), _ASSUMED, []
+        found = "values that are not whole numbers"
+    warning = f"{found}: sigma is taken from the scatter of the pixels within a bin, not from counts"
+    return binner.sum_frame(data, bad, count, is_counted=False), _SCATTER, [warning]

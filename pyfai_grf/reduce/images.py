@@ -97,7 +97,8 @@ def _read_fabio_frames(path: str) -> Iterator[Frame]:
     except InputError:
         raise
     except Exception as problem:  # each of fabio's forty readers fails in its own way (OSError, AssertionError ...)
-        reason = str(problem) or type(problem).__name__
+        is_told = str(problem) and not isinstance(problem, AttributeError | TypeError | NameError | LookupError)
+        reason = str(problem) if is_told else "it is no readable image"  # the others speak of fabio's insides
         raise InputError(f"cannot read {path}: {reason}: is it a detector image, and complete?") from problem
 
 

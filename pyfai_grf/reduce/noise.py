@@ -38,7 +38,7 @@ def pool_rate(
 ) -> FloatArray:
     """Return (Q,) sum(total) / sum(exposure) over windows centred on each bin that hold enough ``information``.
 
-    Never more than ``most`` is asked for.
+    Never more than ``most`` is asked for, but a window without any ``total`` says nothing and grows.
     """
     size = len(q)
     sums = [np.concatenate([[0.0], np.cumsum(values)]) for values in (total, exposure, information)]
@@ -50,7 +50,7 @@ def pool_rate(
         low, high = np.maximum(pending - half, 0), np.minimum(pending + half + 1, size)
         pooled, window, known = (cumulated[high] - cumulated[low] for cumulated in sums)
         done = known >= _get_enough(half * step / q[pending], most)
-        done &= window > 0
+        done &= (window > 0) & (pooled > 0)
         done |= (low == 0) & (high == size)
         rate[pending[done]] = pooled[done] / np.where(window[done] > 0, window[done], 1.0)
         pending = pending[~done]

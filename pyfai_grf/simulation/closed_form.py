@@ -28,6 +28,7 @@ from pyfai_grf.simulation.covariance import (
 )
 
 __all__ = [
+    "average_curves",
     "compute_mean_chords",
     "compute_scale_free_intensity",
     "compute_surface_per_volume",
@@ -169,6 +170,21 @@ def expected_intensity(
         part = slice(start, start + rows)
         result[part] = lengths[part] ** 3 * _look_up(lengths[part] * points, threshold[part])
     return result.reshape(a.shape + q.shape)
+
+
+def average_curves(q_nm1: FloatArray, a: FloatArray, porosity: FloatArray) -> FloatArray:
+    """Return the expected curves (N, M) as a reduction gives them: averaged over the bins around ``q_nm1`` (M,).
+
+    The shoulder of a curve of large ``a`` bends by 1 % within a bin of the published grid. Three Gauss-Legendre
+    points a bin, weighted by q as the pixels are.
+    """
+    step = q_nm1[1] - q_nm1[0]
+    total, norm = np.zeros((a.size, q_nm1.size)), np.zeros(q_nm1.size)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(3), strict=True):
+        q = q_nm1 + node * step / 2
+        total += weight * q * expected_intensity(q, a, porosity)
+        norm += weight * q
+    return np.asarray(total / norm)
 
 
 def _look_up(x: FloatArray, threshold: FloatArray) -> FloatArray:

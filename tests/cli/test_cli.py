@@ -39,7 +39,11 @@ class Done:
 
     @property
     def complaints(self) -> list[str]:
-        return self.err.splitlines()
+        return [line for line in self.err.splitlines() if not line.startswith("pyfai-grf: warning: ")]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line not in self.complaints]
 
 
 @pytest.fixture
@@ -160,7 +164,10 @@ def test_analyze_writes_all_that_it_is_asked_for(
     where = ("-o", tmp_path / "my out.h5", "--csv", tmp_path / "out.csv", "--plot", tmp_path / "out.png")
     command = ["analyze", frames / "good_*.edf", "--poni", frames / "setup.poni", "--material", small_bundle, *where]
     done = run(*command)
-    assert (done.status, done.err) == (0, "")
+    assert (done.status, done.complaints) == (0, [])
+    # three frames, one line: no mask is given
+    assert len(done.warnings) == 1
+    assert "nothing masks the beamstop" in done.warnings[0]
     provenance, rows = read_results(tmp_path / "my out.h5")
     assert [Path(row.source).name for row in rows] == ["good_1.edf", "good_2.edf", "good_3.edf"]
     # the line can be run again as it stands
@@ -237,7 +244,7 @@ def test_generate_resumes_and_simulate_repeats(run: Callable[..., Done], tmp_pat
     assert "3 structures" in run("generate", library, "--count", 3, "--device", "cpu").out  # the file knows the rest
     other = run("generate", library, "--count", 4, "--device", "cpu", "--shape", 48)
     assert other.status == 1
-    assert "shape=32" in other.err
+    assert "made with shape 32, not 48:" in other.err
     files = [tmp_path / "one.h5", tmp_path / "two.h5"]
     for file in files:
         assert run("simulate", "--a", 4, "--porosity", 0.3, *small, "--seed", 5, "-o", file).status == 0
@@ -304,7 +311,7 @@ def test_stderr_of_the_real_command_has_our_lines_only(frames: Path, small_bundl
     where = ["--poni", str(frames / "setup.poni"), "--material", str(small_bundle), "-o", str(tmp_path / "out.h5")]
     done = _run_process("analyze", *names, *where)
     assert done.returncode == 1
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["pyfai-grf", "pyfai-grf"]
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["pyfai-grf"] * 3  # one is on the beamstop
     assert "good_1.edf frame 0: a " in done.stdout
 
 
@@ -316,7 +323,7 @@ def test_stderr_of_the_real_command_has_our_lines_only(frames: Path, small_bundl
         ({"--mask": "wrong.edf"}, r"mask has shape \(100, 200\)"),
         ({"--mask": "missing.edf"}, "missing.edf"),
         ({"--background": "wrong.edf"}, "background has shape"),
-        ({"--background-scale": "nan"}, "background scale"),
+        ({"--background": "good_2.edf", "--background-scale": "nan"}, "background scale"),
         ({"-o": "nowhere/out.h5"}, "there is no folder"),
         ({"--csv": "nowhere/out.csv"}, "there is no folder"),
         ({"--plot": "nowhere/out.png"}, "there is no folder"),
@@ -387,6 +394,9 @@ def test_damaged_bundle(
         assert said in done.err
 
 
+_ANALYZE = ["analyze", "x.edf", "--poni", "p", "--material", "two-phase-low-porosity", "-o", "out.h5"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -405,6 +415,13 @@ def test_damaged_bundle(
         ["train", "--material", "two-phase", "-o", "new"],
         ["train", "--material", "two-phase-low-porosity", "-o", "new", "--seed", "-1"],
         ["train", "--material", "two-phase-low-porosity", "-o", "new", "--mask", "m.edf"],
+        ["train", "--material", "two-phase-low-porosity", "-o", "new", "library.h5"],
+        ["train", "--material", "two-phase-low-porosity", "-o", "new", "--draws", "16"],
+        ["train", "--material", "two-phase-low-porosity", "-o", "new", "--layer-density", "0.65"],
+        ["train", "--material", "two-phase-low-porosity@paper", "-o", "new", "--layer-density", "0.65"],
+        ["train", "--material", "three-phase-low-porosity@paper", "-o", "new", "--examples", "60000"],
+        [*_ANALYZE, "--background-scale", "1"],
+        ["simulate", "--a", "4", "--porosity", "0.3", "--layer-density", "0.65", "-o", "out.h5"],
         ["simulate", "--a", "4", "--porosity", "0.3", "--seed", "-1", "-o", "out.h5"],
         ["simulate", "--porosity", "0.3", "-o", "out.h5"],
         ["generate", "library.h5", "--count", "3", "--seed", "1.5"],
@@ -436,7 +453,7 @@ def test_wrong_usage(
         (["simulate", "--a", "4", "--porosity", "0.3", "--voxel-size", "5", "--shape", "32", "-o", "out.h5"], "voxels"),
         (["simulate", "--a", "4", "--porosity", "0.3", "-o", "nowhere/out.h5"], "there is no folder"),
         (["generate", "library.h5", "--count", "0"], "--count is 0"),
-        (["generate", "nowhere/library.h5", "--count", "1", "--shape", "32", "--device", "cpu"], "cannot write"),
+        (["generate", "nowhere/library.h5", "--count", "1", "--shape", "32", "--device", "cpu"], "there is no folder"),
         (["evaluate", "missing"], "there is no model"),
         (["models", "missing"], "there is no model"),
         (["export", "missing.h5"], "there is no file"),
@@ -450,6 +467,34 @@ def test_what_cannot_be_done(
     assert (done.status, len(done.complaints)) == (1, 1), done
     assert said in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_libraries_are_no_use_to_a_measured_model(run: Callable[..., Done], small_bundle: Path) -> None:
+    done = run("evaluate", small_bundle, "library.h5")
+    assert done.status == 2
+    assert "@paper" in done.err
+
+
+def test_mistyped_input_leaves_no_file(
+    run: Callable[..., Done], curves: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    where = ("--material", small_bundle, "-o", tmp_path / "out.h5", "--csv", tmp_path / "out.csv")
+    for names in (["missing.dat"], ["zero.dat", "empty.dat"]):
+        assert run("predict", *(curves / name for name in names), *where).status == 1
+        assert not list(tmp_path.iterdir())
+    assert run("predict", curves / "nm.dat", *where).status == 0
+    before = (tmp_path / "out.h5").read_bytes()
+    assert run("predict", curves / "missing.dat", *where, "--overwrite").status == 1
+    assert (tmp_path / "out.h5").read_bytes() == before
+
+
+def test_warnings_are_told_once_or_not_at_all(run: Callable[..., Done], curves: Path, small_bundle: Path) -> None:
+    command = ["predict", curves / "holes.dat", curves / "holes.dat", "--material", small_bundle]
+    done = run(*command)
+    assert (done.status, done.complaints) == (0, [])
+    assert len(done.warnings) == 1
+    assert "2 of 200 points" in done.warnings[0]
+    assert run(*command, "--quiet") == Done(0, "", "")
 
 
 # --- as a process ---------------------------------------------------------------------------------------------------
@@ -489,3 +534,20 @@ def test_reader_that_has_had_enough(curves: Path, small_bundle: Path, tmp_path: 
     assert (done.returncode, done.stderr) == (1, "")
     with h5py.File(output) as h5:
         assert "end_time" in h5["prediction"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full to stand for a full disk")
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_full_disk_behind_standard_output(curves: Path, small_bundle: Path, tmp_path: Path, buffering: str) -> None:
+    output = tmp_path / "out.h5"
+    command = [sys.executable, "-m", "pyfai_grf", "predict", str(curves / "nm.dat"), "--material", str(small_bundle)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*command, "-o", str(output)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": buffering},
+        )
+    assert (done.returncode, done.stderr) == (1, "pyfai-grf predict: No space left on device\n")

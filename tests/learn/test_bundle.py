@@ -8,13 +8,13 @@ import pytest
 from pyfai_grf.core.errors import BundleError, InputError, QRangeError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.learn.bundle import load_model, save_model
-from pyfai_grf.learn.examples import average_bins, count_photons, draw_pixels
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.learn.examples import count_photons, draw_pixels
+from pyfai_grf.simulation.closed_form import average_curves, expected_intensity
 
 
 def make_curves(q, a, porosity, counts, count, seed):
     """Return ``count`` measured curves of one material, and their sigma."""
-    expected = average_bins(q, np.full(count, a), np.full(count, porosity))
+    expected = average_curves(q, np.full(count, a), np.full(count, porosity))
     return count_photons(expected, q, np.full(count, counts), np.random.default_rng(seed))
 
 
@@ -32,7 +32,7 @@ def test_interval_holds_what_it_promises(model):
     rng = np.random.default_rng(11)
     count = 300
     a, porosity = rng.uniform(0.8, 8, count), rng.uniform(0.1, 0.5, count)
-    expected = average_bins(model.q_nm1, a, porosity)
+    expected = average_curves(model.q_nm1, a, porosity)
     pixels = draw_pixels(model.q_nm1, count, rng)
     noisy, sigma = count_photons(expected, pixels, 10 ** rng.uniform(6, 8.5, count), rng)
     p = model.predict(model.q_nm1, noisy, sigma)
@@ -129,7 +129,7 @@ def test_a_curve_without_noise_is_read_like_the_quietest(model):
     """No sigma and no noise: the estimated counts lie far beyond the training data, the prediction must not."""
     q = model.q_nm1
     for a, porosity in ((3.0, 0.3), (2.0, 0.2)):
-        p = model.predict(q, average_bins(q, np.array([a]), np.array([porosity])))
+        p = model.predict(q, average_curves(q, np.array([a]), np.array([porosity])))
         # a model of 4000 examples: ten times its test errors of about 0.1 % and 0.01
         assert p.values["a"][0] == pytest.approx(a, rel=0.02)
         assert p.values["porosity"][0] == pytest.approx(porosity, abs=0.1)

@@ -5,12 +5,12 @@ import pytest
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import make_spec
-from pyfai_grf.learn.examples import average_bins, count_photons, draw_pixels, make_examples
+from pyfai_grf.learn.examples import count_photons, draw_pixels, make_examples
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import _assign_parts, train_model
 from pyfai_grf.library.generate import generate_library
 from pyfai_grf.library.shard import Setting, Shard
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.simulation.closed_form import average_curves, expected_intensity
 
 Q_NM1 = np.linspace(0.4, 3.0, 60)
 
@@ -35,7 +35,7 @@ def test_bin_average_tends_to_the_curve():
     fine = np.linspace(0.2, 3.0, 6000)
     a, porosity = np.array([8.0]), np.array([0.3])
     # the average over a bin of width d differs by O(d^2): 1e-2 for the published step, 1e-4 of that for this one
-    np.testing.assert_allclose(average_bins(fine, a, porosity)[0], expected_intensity(fine, 8.0, 0.3), rtol=1e-4)
+    np.testing.assert_allclose(average_curves(fine, a, porosity)[0], expected_intensity(fine, 8.0, 0.3), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["two-phase-low-porosity@paper", "two-phase-high-porosity@paper"])

@@ -220,6 +220,17 @@ def test_negative_floats_are_measurements(setup: Any, tmp_path: Path) -> None:
     assert chi_square.mean() == pytest.approx(1.0, abs=4 * np.sqrt(2 / (60 * len(expected))) + 0.02)
 
 
+def test_one_negative_pixel_in_a_sparse_float_frame_leaves_no_sigma_of_zero(setup: Any) -> None:
+    frame = np.random.default_rng(11).poisson(setup.expect_frame(2e4, lambda q: 1 / (1 + (4 * q) ** 4)))
+    frame = frame.astype(np.float32)
+    frame[(setup.q > 2.0)] = 0.0  # many bins in a row without a photon
+    frame[100, 60] = -1.0
+    curve = reduce_frame(frame, setup.integrator)
+    assert "scatter" in curve.metadata["noise_model"]
+    assert curve.sigma is not None
+    assert (curve.sigma > 0).all()
+
+
 def test_float_frames_say_what_they_assume(setup: Any) -> None:
     counted = np.random.default_rng(6).poisson(setup.expect_frame(1e6))
     whole = reduce_frame(counted.astype(np.float32), setup.integrator)
@@ -229,6 +240,11 @@ def test_float_frames_say_what_they_assume(setup: Any) -> None:
     np.testing.assert_allclose(whole.sigma, exact.sigma, rtol=1e-6)
     scaled = reduce_frame(counted * 0.37, setup.integrator)
     assert any("not whole numbers" in text for text in scaled.metadata["warnings"])
+    assert "scatter" in scaled.metadata["noise_model"]
+    assert scaled.counts is None
+    # sigma has the unit of the values: 0.37 that of the counts, to the 14 % of a variance pooled over 100 pixels
+    flat = scaled.q_nm1 > 0.5
+    assert np.median(scaled.sigma[flat] / whole.sigma[flat]) == pytest.approx(0.37, rel=0.14)
     assert not any("not whole numbers" in text for text in whole.metadata["warnings"])
 
 
@@ -245,11 +261,12 @@ def test_dark_and_flat(setup: Any, tmp_path: Path) -> None:
     far = curve.q_nm1 > 0.3
     np.testing.assert_allclose(curve.intensity[far], plain.intensity[far], rtol=0.02)
     assert curve.sigma is not None
+    counted = reduce_frame(np.rint(frame), setup.integrator, dark=dark, flat=flat, mask=(np.isnan(dark)))
     # the counts of frame and dark in the bin, both Poisson
     index = 60
     inside = (np.abs(setup.q - curve.q_nm1[index]) < curve.metadata["q_step_nm1"] / 2) & np.isfinite(dark)
     variance = (frame[inside].sum() + dark[inside].sum()) / (flat * setup.solid_angle)[inside].sum() ** 2
-    assert curve.sigma[index] ** 2 == pytest.approx(variance, rel=0.02)
+    assert counted.sigma[index] ** 2 == pytest.approx(variance, rel=0.02)
     for name, image in (("d", dark), ("f", flat)):
         fabio.edfimage.EdfImage(data=image.astype(np.float32)).write(str(tmp_path / f"{name}.edf"))
     again = reduce_frame(frame, setup.integrator, dark=str(tmp_path / "d.edf"), flat=[str(tmp_path / "f.edf")])
@@ -297,6 +314,9 @@ def test_an_unmasked_beam_is_reported(setup: Any) -> None:
     assert "shadow" in list_warnings(shadow)[0]
     assert list_warnings(frame, setup.q < 0.1) == []
     assert list_warnings(np.where(setup.q < 0.1, -1, frame)) == []
+    # bins that begin above the beam centre, as a model's do, mask nothing
+    curve = reduce_frame(frame, setup.integrator, bins=Bins(0.04, 2.96 / 499))
+    assert any("beamstop" in text for text in curve.metadata["warnings"])
 
 
 def test_the_beam_off_the_detector_needs_no_mask(setup: Any) -> None:
@@ -383,3 +403,13 @@ def test_impossible_bins_and_scale(setup: Any) -> None:
             reduce_frame(frame, setup.integrator, bins=Bins(0.04, step))
     with pytest.raises(InputError, match="background scale"):
         reduce_frame(frame, setup.integrator, background=frame, background_scale=np.nan)
+
+
+@pytest.mark.parametrize(("distance", "wavelength"), [(500.0, 1e-10), (0.5, 1.0)])
+def test_units_other_than_metres_are_suspected(setup: Any, tmp_path: Path, distance: float, wavelength: float) -> None:
+    detector = setup.copy_integrator().detector
+    integrator = AzimuthalIntegrator(dist=distance, poni1=0.016, poni2=0.017, detector=detector, wavelength=wavelength)
+    integrator.save(str(tmp_path / "wrong.poni"))
+    said = r"covers only .* per nm.* check Distance \(m\) and Wavelength \(m\) in .*wrong\.poni"
+    with pytest.raises(InputError, match=said):
+        reduce_frame(np.ones(setup.shape, np.int32), tmp_path / "wrong.poni", bins=Bins(0.04, 2.96 / 499))

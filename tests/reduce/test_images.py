@@ -284,3 +284,11 @@ def test_hdf5_cut_short_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(InputError, match=r"cut\.h5"):
         list(read_frames(str(path)))
+
+
+def test_fabio_s_insides_are_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "frame.cbf"
+    path.write_bytes(b"###CBF: VERSION 1.5\nno image at all\n" * 20)
+    with pytest.raises(InputError, match="no readable image") as caught:
+        list(read_frames(path))
+    assert "NoneType" not in str(caught.value)

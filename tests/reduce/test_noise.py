@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_grf.reduce.noise import estimate_counts, pool_rate
+from pyfai_grf.reduce.noise import estimate_counts, estimate_scatter, pool_rate
 
 
 def test_rich_bins_keep_their_own_counts() -> None:
@@ -36,3 +36,13 @@ def test_a_bin_without_exposure_takes_no_part() -> None:
 def test_no_counts_at_all(size: int) -> None:
     zeros = np.zeros(size)
     np.testing.assert_array_equal(estimate_counts(zeros, zeros + 1.0, np.arange(1.0, size + 1)), zeros)
+
+
+def test_a_window_without_scatter_grows() -> None:
+    sem, pixels = np.zeros(50), np.full(50, 200.0)
+    sem[0] = 0.5
+    variance = estimate_scatter(sem, pixels, np.arange(1.0, 51.0))
+    assert (variance > 0).all()
+    assert variance[0] == pytest.approx(sem[0] ** 2 * 200 / 199)
+    # the smallest window about the last bin that holds a deviation is at most the whole curve
+    assert variance[-1] >= sem[0] ** 2 * 200 / 199 / 50 * (1 - 1e-12)
