@@ -12,7 +12,8 @@ class Parameter:
     """One parameter of the structure model.
 
     ``low`` to ``high`` is the published range (Röding et al. 2022), ``design_low`` to ``design_high`` that range
-    plus the margin over which structures are simulated, so that a model is never asked at the edge of its data.
+    plus the margin over which structures are simulated, so that a model is never asked at the edge of its data;
+    ``lowest`` to ``highest`` is what the parameter can mean at all.
     """
 
     name: str
@@ -22,6 +23,8 @@ class Parameter:
     design_low: float
     design_high: float
     meaning: str
+    lowest: float = 0.0
+    highest: float = 1.0
 
     @property
     def column(self) -> str:
@@ -32,7 +35,7 @@ class Parameter:
 PARAMETERS = {
     p.name: p
     for p in (
-        Parameter("a", "nm", 0.8, 8.0, 0.7, 8.8, "length scale of the Gaussian random field"),
+        Parameter("a", "nm", 0.8, 8.0, 0.7, 8.8, "length scale of the Gaussian random field", highest=float("inf")),
         Parameter("porosity", "", 0.1, 0.9, 0.07, 0.93, "volume fraction that is not solid (open and closed pores)"),
         Parameter("layer_fraction", "", 0.05, 0.5, 0.02, 0.55, "fraction of the pore space that the layer fills"),
     )

@@ -14,7 +14,7 @@ import numpy as np
 import xgboost
 
 from pyfai_grf.core.errors import BundleError, InputError
-from pyfai_grf.core.parameters import MATERIALS, Material, get_material
+from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material, get_material
 from pyfai_grf.core.records import Curve, FloatArray, Prediction
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.coverage import check_coverage
@@ -115,7 +115,11 @@ class Model:
         sigma = np.array([c.sigma for c in curves]) if self.spec.noise == "counts" else None
         features = compute_features(self.spec, intensity, sigma)
         held = self.projection.hold_noise(features.values, self.spec.noise_count)
-        columns = {name: r.predict(self.projection, held) for name, r in self.regressors.items()}
+        columns = {
+            # an interval cut to what the parameter can mean holds as much as before
+            name: np.clip(regressor.predict(self.projection, held), PARAMETERS[name].lowest, PARAMETERS[name].highest)
+            for name, regressor in self.regressors.items()
+        }
         values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
         verdicts = [
             judge_features(self.spec, self.projection, features),
