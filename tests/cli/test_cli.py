@@ -202,7 +202,7 @@ def test_advice_of_a_range_error_can_be_followed(
     advice = re.search(r"pyfai-grf (train .*) -o BUNDLE", refused.err)
     assert advice is not None
     bundle = tmp_path / "mine"
-    assert run(*shlex.split(advice[1]), "--examples", 1000, "-o", bundle, "--quiet") == Done(0, "", "")
+    assert run(*shlex.split(advice[1]), "--examples", 6000, "-o", bundle, "--quiet") == Done(0, "", "")
     (values,) = list_values(run("predict", curves / "short.dat", "--material", bundle, "--json"))
     assert values["a"] == pytest.approx(3.0, rel=0.1)
 
