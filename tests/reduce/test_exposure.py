@@ -67,8 +67,8 @@ def test_counts_scatter_as_sigma_says(instrument: Instrument, reducer: Reducer) 
     for frame in expose(instrument, expected, 40, seed=5):
         curve = reducer.reduce(make_frame(frame))
         np.testing.assert_array_equal(curve.q_nm1, truth.q_nm1)
-        assert truth.sigma is not None
-        pulls.append((curve.intensity - truth.intensity) / truth.sigma)
+        assert curve.sigma is not None
+        pulls.append((curve.intensity - truth.intensity) / curve.sigma)
     squares = np.square(pulls)
     # 40 frames of 149 bins: the mean of chi^2 / bin is known to sqrt(2 / 5960) = 1.8 %; sigma itself to 4 % (its
     # counts are pooled over neighbouring bins)
