@@ -20,7 +20,7 @@ from pyfai_grf.core.backend import get_backend
 from pyfai_grf.core.errors import InputError, QRangeError
 from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
 from pyfai_grf.core.records import Curve, FloatArray, Prediction
-from pyfai_grf.features.model_free import summarise
+from pyfai_grf.features.model_free import compute_invariant, summarise
 from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
 from pyfai_grf.simulation.intensity import PAPER_Q_NM1, check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
@@ -285,6 +285,8 @@ def _describe_curve(model: Model, curve: Curve, values: Mapping[str, float]) -> 
         "q_used_max_nm1": float(curve.q_nm1[used].max()) if used.any() else np.nan,
         "counts": np.nan if curve.counts is None else float(curve.counts),
         "frames_averaged": float(curve.metadata.get("n_frames", 1)),
+        # what the intensities were divided by: Eq. 12 over the model's range
+        "intensity_scale": _compute_scale(curve.q_nm1[used], curve.intensity[used]),
         **_summarise(curve),
         "pore_chord_nm": float(chords[0]),
         "solid_chord_nm": float(chords[1]),
@@ -292,6 +294,13 @@ def _describe_curve(model: Model, curve: Curve, values: Mapping[str, float]) -> 
         "layer_density": np.nan if density is None else float(density),
         "warnings": "; ".join(curve.metadata.get("warnings", ())),
     }
+
+
+def _compute_scale(q_nm1: FloatArray, intensity: FloatArray) -> float:
+    try:
+        return compute_invariant(Curve(q_nm1, intensity))
+    except InputError:  # fewer than two points in the range
+        return float("nan")
 
 
 def _summarise(curve: Curve) -> dict[str, float]:
