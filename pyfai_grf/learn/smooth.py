@@ -6,6 +6,7 @@ On few structures a smooth function of the same features is several times closer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -148,8 +149,17 @@ def _solve(gram: FloatArray, moment: FloatArray) -> dict[float, FloatArray]:
 def _expand(scores: FloatArray, degree: int) -> FloatArray:
     """Return all monomials up to ``degree`` of ``scores`` (N, K), (N, T). Scores are held to 4 standard deviations."""
     held = np.clip(scores, -4, 4)
-    columns = [np.ones(len(held))]
-    for order in range(1, degree + 1):
-        for chosen in combinations_with_replacement(range(held.shape[1]), order):
-            columns.append(np.prod(held[:, chosen], axis=1))
-    return np.column_stack(columns)
+    parts = [np.ones((len(held), 1))]
+    for factors in _list_factors(held.shape[1], degree):
+        product = held[:, factors[0]]
+        for factor in factors[1:]:
+            product = product * held[:, factor]
+        parts.append(product)
+    return np.hstack(parts)
+
+
+@lru_cache(maxsize=16)
+def _list_factors(components: int, degree: int) -> list[NDArray[np.intp]]:
+    """Return for each order up to ``degree`` the indices of the factors of its monomials, (order, T)."""
+    orders = range(1, degree + 1)
+    return [np.array(list(combinations_with_replacement(range(components), order))).T for order in orders]
