@@ -162,7 +162,7 @@ def test_public_name_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", _list_public())
 def test_room_does_not_hide_a_public_name(name: str) -> None:
-    """Loading pyfai_grf.simulation, the room, must leave pyfai_grf.simulation, the function, callable."""
+    """Loading pyfai_grf.simulation, the room, must leave pyfai_grf.simulate, the function, callable."""
     rooms = "\n".join(f"import pyfai_grf.{room}" for room in ("core", "simulation", "features"))
     for order in (f"{rooms}\nimport pyfai_grf", f"import pyfai_grf\npyfai_grf.{name}\n{rooms}"):
         _list_loaded(f"{order}\nassert callable(pyfai_grf.{name})")

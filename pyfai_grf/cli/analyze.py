@@ -15,7 +15,6 @@ from pyfai_grf.cli.outputs import (
 )
 
 if TYPE_CHECKING:
-    from pyfai_grf.io.records import Result
     from pyfai_grf.learn.bundle import Model
 
 
@@ -76,21 +75,23 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(describe_model(provenance))
     outcomes = analyze_frames(sources, reducer, model, options.average)
-    results, status = write_outcomes(
+    count, status = write_outcomes(
         chain((Outcome(None, problem) for problem in missing), outcomes), provenance, options
     )
-    if options.plot and results:
-        _draw(options.plot, model, results)
+    if options.plot and count:
+        _draw(options.plot, model, options.output)
     return status
 
 
-def _draw(path: str, model: Model, results: list[Result]) -> None:
-    """Draw a series, or the curve of one frame (the first of an average) beside its image."""
+def _draw(path: str, model: Model, output: str) -> None:
+    """Draw the series of a results file, or the curve of one frame (the first of an average) beside its image."""
     import numpy as np
 
+    from pyfai_grf.io.results import read_results
     from pyfai_grf.reduce.images import read_frames
     from pyfai_grf.workflows import draw_results
 
+    _, results = read_results(output)
     if len(results) > 1:
         draw_results(path, model, results)
         return

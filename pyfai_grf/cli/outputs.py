@@ -51,13 +51,12 @@ def check_material(name: str) -> None:
         )
 
 
-def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[list[Result], int]:
-    """Write every outcome as it comes; return the results and the exit status.
+def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[int, int]:
+    """Write every outcome as it comes, keeping none; return the number of results and the exit status.
 
     Output files are made with the first result: an empty one would stand in the way of the corrected command.
     """
-    results: list[Result] = []
-    status, told = 0, set[str]()
+    count, status, told = 0, 0, set[str]()
     with ExitStack() as stack:
         writers: list[Any] = []
         for outcome in outcomes:
@@ -66,18 +65,18 @@ def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options:
                 status = 1
             if outcome.result is None:
                 continue
-            if not results:
+            if count == 0:
                 writers = _open_writers(stack, provenance, options)
             for writer in writers:
                 writer.append(outcome.result)
-            results.append(outcome.result)
+            count += 1
             if not options.quiet:
                 _print_warnings(outcome.result, told)
             if getattr(options, "json", False):
                 print(_format_json(outcome.result, provenance))
             elif not options.quiet and not outcome.problem:
                 print(format_line(outcome.result))
-    return results, status
+    return count, status
 
 
 def _open_writers(stack: ExitStack, provenance: Provenance, options: Any) -> list[Any]:

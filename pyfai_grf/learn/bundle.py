@@ -104,11 +104,11 @@ class Model:
         on_grid = resample(curve, self.q_nm1)
         if self.spec.noise == "scatter":
             return replace(on_grid, sigma=None)
-        known = None if on_grid.sigma is None else (on_grid.sigma > 0) & np.isfinite(on_grid.sigma)
-        if on_grid.sigma is None or known is None or 2 * np.count_nonzero(known) < known.size:
-            return replace(on_grid, sigma=estimate_sigma(on_grid.q_nm1, on_grid.intensity))
-        # a point whose error is 0 or not known has that of its neighbours
-        return replace(on_grid, sigma=np.interp(on_grid.q_nm1, on_grid.q_nm1[known], on_grid.sigma[known]))
+        q, sigma = on_grid.q_nm1, on_grid.sigma
+        if sigma is None or 2 * np.count_nonzero(sigma > 0) < q.size:
+            return replace(on_grid, sigma=estimate_sigma(q, on_grid.intensity))
+        # a point whose error is 0 has that of its neighbours
+        return replace(on_grid, sigma=np.interp(q, q[sigma > 0], sigma[sigma > 0]))
 
     def _predict_prepared(self, curves: list[Curve]) -> Prediction:
         intensity = np.array([c.intensity for c in curves])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,9 @@ def make_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[S
         return make_measured_examples(settings, spec)
     if not shards:
         raise InputError(f"{settings.name} learns from simulated structures: name one or more LIBRARY.h5")
-    generators = {(s.setting.spectrum, s.setting.generator_version, s.setting.shape, s.setting.voxel_size_nm,
-                   s.setting.smoothing_nm) for s in shards}  # fmt: skip
-    if len(generators) > 1:
-        raise InputError(f"the libraries were made with different generators or boxes, do not mix them: {generators}")
+    settings_found = {replace(shard.setting, library_seed=0) for shard in shards}
+    if len(settings_found) > 1:
+        raise InputError(f"the libraries were made with different generators or boxes, do not mix: {settings_found}")
     return make_paper_examples(settings, spec, shards)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import xgboost
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import FloatArray
@@ -118,13 +119,7 @@ def _describe(settings: TrainSettings, examples: Examples) -> dict[str, Any]:
             "versions": {
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in ("pyfai-grf", "numpy", "scipy")},
-                "xgboost": _get_xgboost_version(),
+                "xgboost": xgboost.__version__,
             },
         },
     }
-
-
-def _get_xgboost_version() -> str:
-    import xgboost
-
-    return str(xgboost.__version__)
