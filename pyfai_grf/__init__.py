@@ -14,7 +14,7 @@ _PUBLIC = {
     "simulate": "pyfai_grf.workflows",
     "make_structure": "pyfai_grf.simulation.structure",
     "add_noise": "pyfai_grf.simulation.noise",
-    "expected_intensity": "pyfai_grf.simulation.closed_form",
+    "expected_intensity": "pyfai_grf.theory.closed_form",
     "load_model": "pyfai_grf.learn.bundle",
     "reduce_frame": "pyfai_grf.reduce.frame",
     "Curve": "pyfai_grf.core.records",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfai_grf.core.backend import get_backend
+from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError, QRangeError
 from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
 from pyfai_grf.core.records import Curve, FloatArray, Prediction
@@ -24,6 +24,7 @@ from pyfai_grf.features.model_free import compute_invariant, summarise
 from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
 from pyfai_grf.simulation.intensity import PAPER_Q_NM1, check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
 if TYPE_CHECKING:
     from pyfai_grf.learn.bundle import Model
@@ -47,6 +48,7 @@ def simulate(
     q: FloatArray | None = None,
     seed: int = 1,
     device: str = "auto",
+    spectrum: str | Spectrum = DEFAULT_SPECTRUM,
 ) -> tuple[FloatArray, FloatArray]:
     """Return (q, I) of one structure of the published model, (Q,) each; q in 1/nm.
 
@@ -63,6 +65,7 @@ def simulate(
     q : (Q,) in 1/nm, increasing; None for the published 500 points from 0.04 to 3.
     seed : the same seed gives the same structure on the same device.
     device : "auto", "cpu" or "cuda".
+    spectrum : spectral density of the field, such as "power:n=6"; the paper's is "roding2022".
 
     Raises
     ------
@@ -74,13 +77,23 @@ def simulate(
     grid = PAPER_Q_NM1.copy() if q is None else np.asarray(q, dtype=np.float64)
     if grid.ndim != 1 or not grid.size or not np.all(grid > 0) or not np.all(np.diff(grid) > 0):
         raise InputError(f"q must be one axis of increasing values above 0 in 1/nm, found shape {grid.shape}")
+    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size, spectrum=spectrum)
+    return grid, simulate_structure(get_backend(device), model, layer_density, grid, seed)[1]
+
+
+def simulate_structure(
+    backend: Backend, model: StructureModel, layer_density: float, q_nm1: FloatArray, seed: int
+) -> tuple[Any, FloatArray]:
+    """Return one structure's phase labels (N, N, N) uint8, on the backend's device, and its I(q), (Q,) as `simulate`.
+
+    Raises InputError if ``layer_density`` is negative, or ``q_nm1`` (Q,), increasing, beyond what the voxels carry.
+    """
     if not 0 <= layer_density < np.inf:
         raise InputError(f"layer_density is {layer_density}: it must be 0 or more, in units of the solid's")
-    backend = get_backend(device)
-    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size)
-    check_q_max(float(grid[-1]), voxel_size)
-    labels = make_labels(backend, model, backend.make_rng(seed))
-    return grid, compute_shells(backend, labels, voxel_size, float(grid[-1])).compute_intensity(grid, layer_density)
+    q_max = float(q_nm1[-1])
+    check_q_max(q_max, model.voxel_size_nm)
+    labels = make_labels(backend, model, seed)
+    return labels, compute_shells(backend, labels, model.voxel_size_nm, q_max).compute_intensity(q_nm1, layer_density)
 
 
 def find_libraries() -> list[Path]:
@@ -271,12 +284,13 @@ def make_provenance(model: Model, settings: Mapping[str, Any], command: str) -> 
 
 def _describe_curve(model: Model, curve: Curve, values: Mapping[str, float]) -> dict[str, float | str]:
     """Return the further columns of a row; the same keys for every curve."""
-    from pyfai_grf.simulation.closed_form import compute_mean_chords, compute_surface_per_volume
+    from pyfai_grf.theory.closed_form import compute_mean_chords, compute_surface_per_volume
 
     used = (curve.q_nm1 >= model.q_nm1[0]) & (curve.q_nm1 <= model.q_nm1[-1])
     two_phase = model.material.phases == 2 and 0 < values["porosity"] < 1 and values["a"] > 0
-    chords = compute_mean_chords(values["a"], values["porosity"]) if two_phase else (np.nan, np.nan)
-    surface = compute_surface_per_volume(values["a"], values["porosity"]) if two_phase else np.nan
+    known = (values["a"], values["porosity"], model.spectrum)
+    chords = compute_mean_chords(*known) if two_phase else (np.nan, np.nan)
+    surface = compute_surface_per_volume(*known) if two_phase else np.nan
     density = model.description["layer_density"]
     return {
         "q_min_nm1": float(curve.q_nm1[0]),
@@ -340,7 +354,7 @@ def simulate_frames(
     background of 5 % of its intensity at 3 per nm. Raises InputError if a value is out of range.
     """
     from pyfai_grf.reduce import exposure
-    from pyfai_grf.simulation.closed_form import expected_intensity
+    from pyfai_grf.theory.closed_form import expected_intensity
 
     instrument = exposure.make_instrument(exposure.make_exposure_geometry(), seed)
     q = np.linspace(0.0, exposure.measure_corner(instrument.integrator), 4000)

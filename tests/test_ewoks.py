@@ -19,7 +19,7 @@ from ewokscore.task_discovery import discover_tasks_from_modules
 from pyfai_grf.core.records import Curve
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.theory.closed_form import expected_intensity
 from pyfai_grf.workflows import predict_result
 
 TASK = "pyfai_grf_ewoks.tasks.PredictStructure"

@@ -19,8 +19,9 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "plugins").rglob("*.py")])
 #: room -> floor; a room imports from floors below its own and from itself
 FLOORS = {
     "core": 0,
-    "simulation": 1,
+    "theory": 1,
     "reduce": 1,
+    "simulation": 2,
     "features": 2,
     "learn": 3,
     "report": 3,
@@ -39,6 +40,7 @@ OWNERS = {
     "cupy": ("core/backend.py",),
     "cupyx": ("core/backend.py",),
     "pyFAI": ("reduce",),
+    "distributed": ("library/cluster.py",),
     "xgboost": ("learn",),
     "PySide6": ("plugins",),
     "PyQt6": ("plugins",),
@@ -143,7 +145,8 @@ def _list_modules(room: str) -> list[str]:
 
 def test_simulating_needs_no_pyfai_and_no_xgboost() -> None:
     """A cluster node that grows a library has neither detector nor trees."""
-    modules = ["pyfai_grf.simulation", *_list_modules("simulation"), *_list_modules("library")]
+    modules = [module for room in ("theory", "simulation", "library") for module in _list_modules(room)]
+    modules.remove("pyfai_grf.library.cluster")  # loads Dask
     loaded = _list_loaded("\n".join(f"import {name}" for name in modules))
     assert loaded.isdisjoint({"pyFAI", "xgboost", "cupy", "matplotlib", "silx"})
 
@@ -163,7 +166,7 @@ def test_public_name_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", _list_public())
 def test_room_does_not_hide_a_public_name(name: str) -> None:
     """Loading pyfai_grf.simulation, the room, must leave pyfai_grf.simulate, the function, callable."""
-    rooms = "\n".join(f"import pyfai_grf.{room}" for room in ("core", "simulation", "features"))
+    rooms = "\n".join(f"import pyfai_grf.{room}" for room in ("core", "theory", "simulation", "features"))
     for order in (f"{rooms}\nimport pyfai_grf", f"import pyfai_grf\npyfai_grf.{name}\n{rooms}"):
         _list_loaded(f"{order}\nassert callable(pyfai_grf.{name})")
 

@@ -22,7 +22,7 @@ from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.observer import PredictionObserver
 from pyfai_grf.reduce.integrated import convert_result, is_counted
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.theory.closed_form import expected_intensity
 from pyfai_grf.workflows import predict_result
 
 SHAPE, PIXEL_M, COUNTS, BINS = (200, 200), 172e-6, 1e6, 140

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from pyfai_grf.cli.arguments import check_outputs, parse_seed, reject_usage
+
+if TYPE_CHECKING:
+    from pyfai_grf.core.records import Curve
+    from pyfai_grf.simulation.structure import StructureModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,31 +18,88 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--porosity", type=float, required=True, help="volume fraction that is not solid")
     parser.add_argument("--layer-fraction", type=float, help="part of the pores that the layer fills (0)")
     parser.add_argument("--layer-density", type=float, help="electron density of the layer (0.65)")
+    parser.add_argument("--spectrum", metavar="TEXT", help="spectral density, such as power:n=6 (roding2022)")
     parser.add_argument("--shape", type=int, default=512, help="edge of the box in voxels (512)")
     parser.add_argument("--voxel-size", type=float, default=0.5, help="edge of a voxel in nm (0.5)")
     parser.add_argument("--seed", type=parse_seed, default=1, help="the same seed gives the same structure (1)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (auto)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT.h5", help="the curve, as NXcanSAS")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    parser.add_argument(
+        "--structure",
+        metavar="VOLUME",
+        help="also the structure of this curve: phase labels (0 pore, 1 layer, 2 solid) as TIFF stack (.tif), "
+        "HDF5/NeXus (.h5) or VTK image data (.vti)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
+    from pyfai_grf.core.backend import get_backend
     from pyfai_grf.core.records import Curve
     from pyfai_grf.io.nxcansas import write_curve
-    from pyfai_grf.workflows import simulate
+    from pyfai_grf.io.volumes import write_volume
+    from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+    from pyfai_grf.simulation.structure import GENERATOR_VERSION, StructureModel
+    from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
+    from pyfai_grf.workflows import simulate_structure
+
+    _check_options(options)
+    spectrum = get_spectrum(options.spectrum or DEFAULT_SPECTRUM)
+    model = StructureModel(
+        a=options.a,
+        porosity=options.porosity,
+        layer_fraction=options.layer_fraction,
+        shape=options.shape,
+        voxel_size_nm=options.voxel_size,
+        spectrum=spectrum,
+    )
+    backend = get_backend(options.device)
+    labels, intensity = simulate_structure(backend, model, options.layer_density, PAPER_Q_NM1, options.seed)
+    metadata = {
+        "source": "simulation",
+        "a_nm": model.a,
+        "porosity": model.porosity,
+        "layer_fraction": model.layer_fraction,
+        "layer_density": options.layer_density,
+        "smoothing_nm": model.smoothing_nm,
+        "spectrum": spectrum.text,
+        "shape": model.shape,
+        "voxel_size_nm": model.voxel_size_nm,
+        "seed": options.seed,
+        "device": backend.device,
+        "generator_version": GENERATOR_VERSION,
+        "command": options.command_line,
+    }
+    if options.structure:  # first: it is what a disk may have no room for
+        write_volume(options.structure, backend.to_host(labels), model.voxel_size_nm, metadata, options.overwrite)
+    curve = Curve(PAPER_Q_NM1, intensity, metadata=metadata)
+    write_curve(options.output, curve, title=f"simulated: {options.command_line}", overwrite=options.overwrite)
+    if not options.quiet:
+        _print_outputs(options, curve, model)
+    return 0
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Fill in what depends on other options; refuse what cannot be done before the work starts."""
+    from pyfai_grf.core.errors import InputError
+    from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
+    from pyfai_grf.io.volumes import find_format
 
     if options.layer_density is not None and options.layer_fraction is None:
         reject_usage("--layer-density is the density of a layer: give --layer-fraction too")
     options.layer_fraction = options.layer_fraction or 0.0
     options.layer_density = PAPER_LAYER_DENSITY if options.layer_density is None else options.layer_density
-    check_outputs([options.output], options.overwrite)
-    names = ("a", "porosity", "layer_fraction", "layer_density", "shape", "voxel_size", "seed", "device")
-    parameters = {name: getattr(options, name) for name in names}
-    q, intensity = simulate(**parameters)
-    curve = Curve(q, intensity, metadata={"source": "simulation", **parameters})
-    write_curve(options.output, curve, title=f"simulated: {options.command_line}", overwrite=options.overwrite)
-    if not options.quiet:
-        print(f"{options.output}: {q.size} points from {q[0]:.3g} to {q[-1]:.3g} 1/nm")
-    return 0
+    if options.structure is not None:
+        try:
+            find_format(options.structure)
+        except InputError as problem:
+            reject_usage(f"--structure {problem}")
+    check_outputs([options.output, options.structure], options.overwrite)
+
+
+def _print_outputs(options: argparse.Namespace, curve: Curve, model: StructureModel) -> None:
+    q = curve.q_nm1
+    print(f"{options.output}: {q.size} points from {q[0]:.3g} to {q[-1]:.3g} 1/nm")
+    if options.structure:
+        print(f"{options.structure}: {model.shape}^3 voxels of {model.voxel_size_nm:g} nm")

@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--length-scale", type=float, default=1.0, metavar="S", help="train for lengths S times the published ones (1)"
     )
     parser.add_argument("--layer-density", type=float, metavar="D", help="three phases: layer over solid (0.65)")
+    parser.add_argument(
+        "--spectrum",
+        metavar="NAME[:P=V]",
+        help="of the field: roding2022, power:n=6, matern:nu=2.5, shell:width=0.2 (the libraries', else roding2022)",
+    )
     parser.add_argument("--examples", type=int, metavar="N", help="curves for measured samples (60000)")
     parser.add_argument("--draws", type=int, metavar="N", help="noise draws a structure for @paper (16)")
     parser.add_argument("--seed", type=parse_seed, default=1, help="of examples and noise (1)")
@@ -82,7 +87,7 @@ def _collect_given(options: Any) -> dict[str, Any]:
         reject_usage("--examples counts curves for measured samples: say --draws for @paper")
     if options.layer_density is not None and get_material(options.material).phases == 2:
         reject_usage(f"--layer-density is for three phases, {options.material} has no layer: leave it out")
-    names = ("layer_density", "examples", "draws")
+    names = ("layer_density", "examples", "draws", "spectrum")
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from pyfai_grf.core.errors import DeviceError, InputError
+from pyfai_grf.core.errors import DeviceError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Backend:
     """An array library with its FFT and image filters.
 
-    ``xp`` is numpy or cupy, ``fft`` scipy.fft or cupyx.scipy.fft, ``ndimage`` likewise; ``fft_options`` are the
-    keywords that only one of them takes; ``use_compiled`` lets the compiled loops take over (CPU only).
+    ``xp`` is numpy or cupy, ``fft`` scipy.fft or cupyx.scipy.fft, ``ndimage`` likewise; ``threads`` is the number of
+    processor cores that ``map_slices`` keeps busy; ``use_compiled`` lets compiled loops or kernels take over.
     """
 
     device: str
     xp: Any
     fft: Any
     ndimage: Any
-    fft_options: dict[str, Any]
-    use_compiled: bool = False
+    threads: int = 1
+    use_compiled: bool = True
 
-    def make_rng(self, seed: Any) -> Any:
-        """Return this library's random generator for ``seed`` (an int or a sequence of ints, 0 or more).
+    def map_slices(self, function: Callable[[slice], T], size: int, step: int) -> list[T]:
+        """Return ``function(part)`` for consecutive slices of ``step`` that cover ``range(size)``, in order.
 
-        Raises
-        ------
-        InputError
-            If the seed is of another kind.
+        On the CPU the slices are worked on by ``threads`` threads: NumPy, the FFT and the compiled loops let go of the
+        interpreter. The slices, and with them every sum over their results, do not depend on the number of threads.
+        A GPU gets everything at once.
         """
-        try:
-            return self.xp.random.default_rng(seed)
-        except (TypeError, ValueError) as problem:
-            raise InputError(f"the seed is {seed!r}: give an integer, 0 or more ({problem})") from None
+        if self.device != "cpu":
+            return [function(slice(0, size))]
+        parts = [slice(start, min(start + step, size)) for start in range(0, size, step)]
+        if self.threads == 1 or len(parts) == 1:
+            return [function(part) for part in parts]
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(function, parts))
 
     def to_host(self, array: Any) -> Any:
         """Return ``array`` as a NumPy array."""
@@ -52,8 +58,10 @@ def count_cores() -> int:
         return os.cpu_count() or 1
 
 
-def get_backend(device: str = "auto") -> Backend:
+def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     """Return the backend for ``device``: "cpu", "cuda", or "auto" (a GPU where one is usable, else the CPU).
+
+    ``threads`` on the CPU; None for as many as there are cores for this process.
 
     Raises
     ------
@@ -74,7 +82,7 @@ def get_backend(device: str = "auto") -> Backend:
     import scipy.fft
     import scipy.ndimage
 
-    return Backend("cpu", np, scipy.fft, scipy.ndimage, {"workers": count_cores()}, use_compiled=True)
+    return Backend("cpu", np, scipy.fft, scipy.ndimage, threads or count_cores())
 
 
 def _get_cuda() -> Backend:
@@ -85,4 +93,4 @@ def _get_cuda() -> Backend:
     import cupyx.scipy.fft
     import cupyx.scipy.ndimage
 
-    return Backend("cuda", cupy, cupyx.scipy.fft, cupyx.scipy.ndimage, {})
+    return Backend("cuda", cupy, cupyx.scipy.fft, cupyx.scipy.ndimage)

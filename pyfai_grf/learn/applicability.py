@@ -12,7 +12,8 @@ from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.significance import explain_merging
 from pyfai_grf.features.specification import Features, FeatureSpec, bin_curves
 from pyfai_grf.learn.smooth import Projection
-from pyfai_grf.simulation.closed_form import average_curves
+from pyfai_grf.theory.closed_form import average_curves
+from pyfai_grf.theory.spectra import Spectrum
 
 #: a feature may lie this many training standard deviations outside the training range, and the curve this many times
 #: farther from the components than 99.9 % of the training set
@@ -64,11 +65,14 @@ class Fit:
     background_error: FloatArray
 
 
-def fit_expected(spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray) -> Fit:
+def fit_expected(
+    spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray, spectrum: Spectrum
+) -> Fit:
     """Return how the two-phase closed form at ``a`` and ``porosity`` (N,) fits the binned curves, by least squares."""
     data = np.exp(features.values[:, : -spec.noise_count])
     # outside these bounds the verdict on the values says enough
-    curve = bin_curves(spec, average_curves(spec.q_nm1, np.maximum(a, 1e-3), np.clip(porosity, 0.01, 0.99)))
+    expected = average_curves(spec.q_nm1, np.maximum(a, 1e-3), np.clip(porosity, 0.01, 0.99), spectrum)
+    curve = bin_curves(spec, expected)
     curve /= curve[:, -1:]
     weight = 1 / (data**2 * (features.errors**2 + _MODEL_ERROR**2))
     s, sx, sxx = (np.sum(weight * curve**power, axis=1) for power in range(3))

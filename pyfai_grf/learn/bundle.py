@@ -24,6 +24,7 @@ from pyfai_grf.features.specification import FeatureSpec, compute_features
 from pyfai_grf.learn.applicability import fit_expected, judge_features, judge_fit, judge_values
 from pyfai_grf.learn.regressor import Regressor
 from pyfai_grf.learn.smooth import Projection, SmoothModel
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
 FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 1
 DESCRIPTION = "model.json"
@@ -53,6 +54,11 @@ class Model:
     def flavour(self) -> str:
         """ "measured" or "paper"."""
         return str(self.description["flavour"])
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The spectral density that the model was trained for."""
+        return get_spectrum(self.description["spectrum"])
 
     @property
     def q_nm1(self) -> FloatArray:
@@ -100,7 +106,9 @@ class Model:
         QRangeError
             If the curve does not cover the model's q range.
         """
-        check_coverage(curve, self.q_nm1, self.name)
+        # the training command that is offered makes a model of the same spectrum
+        is_default = self.spectrum.text == DEFAULT_SPECTRUM
+        check_coverage(curve, self.q_nm1, self.name if is_default else f"{self.name} --spectrum {self.spectrum}")
         on_grid = resample(curve, self.q_nm1)
         if self.spec.noise == "scatter":
             return replace(on_grid, sigma=None)
@@ -126,7 +134,7 @@ class Model:
             judge_values(self.material, float(self.description["length_scale"]), values),
         ]
         if (limit := self.description["misfit_limit"]) is not None:
-            fit = fit_expected(self.spec, features, values["a"], values["porosity"])
+            fit = fit_expected(self.spec, features, values["a"], values["porosity"], self.spectrum)
             verdicts.append(judge_fit(fit, limit))
         reasons = tuple("; ".join(filter(None, told)) for told in zip(*verdicts, strict=True))
         return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
@@ -146,7 +154,7 @@ def load_model(name_or_path: str | Path) -> Model:
     Raises
     ------
     BundleError
-        If there is no such model, or its files do not match their hashes.
+        If there is no such model, its spectrum is not known here, or its files do not match their hashes.
     """
     name = str(name_or_path)
     bundled = find_bundled()
@@ -213,6 +221,10 @@ def _read(path: Path) -> Model:
     text = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
     if text.get("format") != FORMAT or text["format_version"] != FORMAT_VERSION:
         raise BundleError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}: train it again")
+    try:
+        get_spectrum(text["spectrum"])
+    except InputError as problem:
+        raise BundleError(f"{path} was trained for a spectrum that cannot be used here: {problem}") from None
     for file, expected in text["sha256"].items():
         if _hash(path / file) != expected:
             raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install it again")

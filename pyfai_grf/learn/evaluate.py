@@ -17,8 +17,9 @@ from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
 from pyfai_grf.library.shard import Shard
-from pyfai_grf.simulation.closed_form import compute_mean_chords
 from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+from pyfai_grf.theory.closed_form import compute_mean_chords
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM
 
 #: added to the seed, so that no evaluation draws what a training drew
 _EVALUATION = 1_000_000
@@ -53,6 +54,7 @@ def evaluate_model(model: Model, shards: Sequence[Shard], seed: int) -> Evaluati
         length_scale=text["length_scale"],
         examples=20_000,
         seed=_EVALUATION + seed,
+        spectrum=text["spectrum"],
     )
     examples = make_examples(settings, model.spec, shards)
     rows = examples.get_published(model.material, settings.length_scale)
@@ -73,6 +75,7 @@ def get_published_errors(model: Model) -> Mapping[str, tuple[float, float]]:
         and text["length_scale"] == 1
         and text["layer_density"] in (None, PAPER_LAYER_DENSITY)
         and np.array_equal(model.q_nm1, PAPER_Q_NM1)
+        and text["spectrum"] == DEFAULT_SPECTRUM
         and text["provenance"]["box"] == "512^3 voxels of 0.5 nm"
     )
     return PAPER_TABLE_2[model.material.name] if is_published else {}
@@ -101,7 +104,7 @@ def describe_model(model: Model) -> str:
     scale = text["length_scale"]
     low, high = PARAMETERS["a"].low * scale, PARAMETERS["a"].high * scale
     bounds = model.material.porosity_low, model.material.porosity_high
-    chords = [float(compute_mean_chords(a, p)[0]) for a in (low, high) for p in bounds]
+    chords = [float(compute_mean_chords(a, p, model.spectrum)[0]) for a in (low, high) for p in bounds]
     provenance = text["provenance"]
     counts = ", ".join(f"{count} {name}" for name, count in provenance["structures"].items())
     density = "" if text["layer_density"] is None else f", layer density {text['layer_density']} of the solid's"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,9 @@ from pyfai_grf.features.specification import FeatureSpec, compute_features
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.library.design import SPLITS
 from pyfai_grf.library.shard import DENSITIES, Shard
-from pyfai_grf.simulation.closed_form import average_curves
 from pyfai_grf.simulation.noise import add_noise
-from pyfai_grf.simulation.spectra import SPECTRUM
+from pyfai_grf.theory.closed_form import average_curves
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
 
 #: the paper's noise levels (section 2.3), and the photons behind a measured curve
 PAPER_LOG10_ALPHA = (2.0, 5.5)
@@ -72,16 +72,36 @@ def make_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[S
     Raises
     ------
     InputError
-        If a "@paper" class is asked for without a library, or shards of different generators are mixed.
+        If a "@paper" class is asked for without a library, shards of different spectra or boxes are mixed, or
+        another spectrum than theirs is asked for.
     """
     if not settings.is_paper:
         return make_measured_examples(settings, spec)
     if not shards:
         raise InputError(f"{settings.name} learns from simulated structures: name one or more LIBRARY.h5")
-    settings_found = {replace(shard.setting, library_seed=0) for shard in shards}
-    if len(settings_found) > 1:
-        raise InputError(f"the libraries were made with different generators or boxes, do not mix: {settings_found}")
+    _check_libraries(settings, shards)
     return make_paper_examples(settings, spec, shards)
+
+
+def _check_libraries(settings: TrainSettings, shards: Sequence[Shard]) -> None:
+    """Raise InputError unless ``shards`` follow one law, the one that is asked for.
+
+    Generator versions may differ: they tell that a seed gives another structure, not that the law is another one.
+    """
+    spectra = sorted({get_spectrum(shard.setting.spectrum).text for shard in shards})
+    if len(spectra) > 1:
+        raise InputError(f"the libraries have different spectra, do not mix: {', '.join(spectra)}")
+    if settings.spectrum not in (None, spectra[0]):
+        raise InputError(
+            f"spectrum {settings.spectrum} was asked for, but the libraries were made with {spectra[0]}: "
+            f"name libraries of {settings.spectrum} (pyfai-grf generate --spectrum), or leave the spectrum out"
+        )
+    boxes = {
+        f"{s.setting.shape}^3 voxels of {s.setting.voxel_size_nm} nm, smoothing {s.setting.smoothing_nm} nm"
+        for s in shards
+    }
+    if len(boxes) > 1:
+        raise InputError(f"the libraries were made in different boxes, do not mix: {'; '.join(sorted(boxes))}")
 
 
 def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[Shard]) -> Examples:
@@ -110,15 +130,21 @@ def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequ
             for part, rows in _split_blocks(structure)
         ]
     )
+    versions = sorted({s.setting.generator_version for s in shards})
     provenance = {
         "examples_from": "structure library",
         "libraries": [
-            {"file": s.path.name, "library_seed": s.setting.library_seed, "structures": len(s.structures)}
+            {
+                "file": s.path.name,
+                "library_seed": s.setting.library_seed,
+                "generator_version": s.setting.generator_version,
+                "structures": len(s.structures),
+            }
             for s in shards
         ],
         "box": f"{shards[0].setting.shape}^3 voxels of {shards[0].setting.voxel_size_nm} nm",
-        "spectrum": shards[0].setting.spectrum,
-        "generator_version": shards[0].setting.generator_version,
+        "spectrum": get_spectrum(shards[0].setting.spectrum).text,
+        "generator_version": versions[0] if len(versions) == 1 else versions,
         "structures": {name: int(np.count_nonzero(split[kept] == name)) for name in SPLITS},
         "draws": settings.draws,
         "noise": f"lognormal, log10 alpha {PAPER_LOG10_ALPHA}",
@@ -141,11 +167,12 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     counts = 10 ** _scale(points[:, 2], *LOG10_COUNTS)
     background = 10 ** _scale(points[:, 3], *LOG10_BACKGROUND)
     background = np.where(points[:, 4] < _OVERSUBTRACTED, -background, background)
+    spectrum = get_spectrum(settings.spectrum or DEFAULT_SPECTRUM)
     rng = np.random.default_rng([settings.seed, 3])
     subtracted, ratio = draw_subtracted(count, rng)
     features, errors = [], []
     for part, _ in _split_blocks(np.arange(count)):
-        intensity = average_curves(settings.q_nm1, a[part], porosity[part])
+        intensity = average_curves(settings.q_nm1, a[part], porosity[part], spectrum)
         intensity += background[part, np.newaxis] * intensity[:, -1:]
         pixels = draw_pixels(settings.q_nm1, len(intensity), rng)
         level = subtracted[part, np.newaxis] * intensity[:, -1:]
@@ -156,7 +183,7 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
-        "spectrum": SPECTRUM,
+        "spectrum": spectrum.text,
         "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
         "noise": f"Poisson counts on rectangular detectors, log10 of their number {LOG10_COUNTS}",
         "background": f"left: flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative; "

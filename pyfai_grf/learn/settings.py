@@ -10,6 +10,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY, Material, get_material
 from pyfai_grf.core.records import FloatArray
 from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+from pyfai_grf.theory.spectra import get_spectrum
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class TrainSettings:
 
     ``name`` is the class, with "@paper" for the published setting. ``length_scale`` multiplies the published range of
     ``a`` (the whole model scales: q goes with its inverse). ``examples`` curves are drawn for a measured-sample
-    model, ``draws`` noise draws a structure for a published-setting one.
+    model, ``draws`` noise draws a structure for a published-setting one. ``spectrum`` is kept in its canonical text;
+    None: the libraries' for "@paper", else the published one.
 
     Raises
     ------
@@ -34,12 +36,15 @@ class TrainSettings:
     draws: int = 16
     bins: int = 60
     seed: int = 1
+    spectrum: str | None = None
 
     def __post_init__(self) -> None:
         if self.material.phases == 3 and not self.is_paper:
             raise InputError(
                 f"{self.name} for measured samples is not available yet: train {self.name}@paper from a library"
             )
+        if self.spectrum is not None:
+            object.__setattr__(self, "spectrum", get_spectrum(self.spectrum).text)
         if not 0 < self.length_scale < np.inf:
             raise InputError(f"--length-scale is {self.length_scale}: it must be above 0")
         if not 0 <= self.layer_density <= 1:

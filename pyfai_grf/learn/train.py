@@ -74,7 +74,7 @@ def measure_misfit(model: Model, examples: Examples) -> float | None:
         return None
     features = Features(examples.features, np.zeros(len(examples.features)), examples.errors)
     a, porosity = (model.regressors[n].predict(model.projection, examples.features)[0] for n in ("a", "porosity"))
-    return float(np.quantile(fit_expected(model.spec, features, a, porosity).misfit, 0.999))
+    return float(np.quantile(fit_expected(model.spec, features, a, porosity, model.spectrum).misfit, 0.999))
 
 
 def measure_model(model: Model, examples: Examples) -> dict[str, Any]:

@@ -1,12 +1,21 @@
-"""One file of the structure library: written whole and atomically, so that a kill never damages it."""
+"""One file of the structure library: written whole and atomically, so that a kill never damages it.
+
+Curves are compressed once, in blocks, so that a save costs about 10 microseconds a structure and the writing of its
+2 kB: 0.1 s for 10,000 structures, 1 s for 100,000 (8 s the first time after opening). Memory: 10 kB a structure while a
+file is written. Far beyond 100,000 structures several shards, each with its own seed, are handier.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import platform
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -14,54 +23,14 @@ from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.library.design import get_split
-from pyfai_grf.simulation.spectra import SPECTRUM
-from pyfai_grf.simulation.structure import GENERATOR_VERSION, PAPER_SMOOTHING_NM
+from pyfai_grf.library.records import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
+
+__all__ = ["DENSITIES", "Setting", "Shard", "Structure", "open_shard", "read_setting", "remove_drafts"]
 
 FORMAT = "pyfai-grf structure library"
 FORMAT_VERSION = 1
-#: densities at which intensities are stored; the quadratic through them gives every other (all three are positive)
-DENSITIES = (0.0, 0.65, 1.0)
-#: ln I is stored as 16-bit integers over this range: steps of 5.3e-4
-_LOG_LOW, _LOG_HIGH = 5.0, 40.0
-_STEP = (_LOG_HIGH - _LOG_LOW) / 65535
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all structures of a shard have in common; lengths in nm."""
-
-    library_seed: int
-    shape: int = 512
-    voxel_size_nm: float = 0.5
-    smoothing_nm: float = PAPER_SMOOTHING_NM
-    spectrum: str = SPECTRUM
-    generator_version: int = GENERATOR_VERSION
-
-    @property
-    def nodes_nm1(self) -> np.ndarray:
-        """q at which intensities are stored: three a grid step, from the first step to at least 4.5 / (2 voxels)."""
-        step = 2 * np.pi / (self.shape * self.voxel_size_nm)
-        last = int(np.ceil(2.25 / self.voxel_size_nm / step))
-        return step * np.linspace(1, last, 3 * (last - 1) + 1)
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What is kept of one simulated structure.
-
-    ``intensity`` is (3, M): I at ``DENSITIES`` on the nodes, on the paper's scale. ``boundaries`` (3, 3): voxel
-    faces between pore|layer, pore|solid and layer|solid, for each axis. ``mean_chords_nm`` (3,): pore, layer, solid.
-    """
-
-    index: int
-    seed: int
-    a: float
-    porosity: float
-    layer_fraction: float
-    intensity: np.ndarray
-    boundaries: np.ndarray
-    mean_chords_nm: np.ndarray
-    layer_thickness_nm: float
+#: structures compressed together; a block that has not changed is not compressed again
+_BLOCK = 64
 
 
 @dataclass
@@ -71,6 +40,7 @@ class Shard:
     path: Path
     setting: Setting
     structures: dict[int, Structure] = field(default_factory=dict)
+    _packed: dict[tuple[int, ...], bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def add(self, structure: Structure) -> None:
         """Add one structure.
@@ -92,11 +62,11 @@ class Shard:
         InputError
             If the file cannot be written; the old one stays as it was.
         """
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        draft = self.path.with_name(f"{_name_drafts(self.path)}{os.getpid()}.part")
         try:
             # assembled in memory: HDF5 itself does not survive a full disk (it crashes when the process ends)
             with h5py.File(draft.name, "w", driver="core", backing_store=False) as file:
-                _write(file, self.setting, [self.structures[i] for i in sorted(self.structures)])
+                self._write(file)
                 file.flush()
                 image = file.id.get_file_image()
             with open(draft, "wb") as stream:
@@ -105,11 +75,38 @@ class Shard:
                 os.fsync(stream.fileno())
             os.replace(draft, self.path)
         except (OSError, RuntimeError) as problem:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
             raise InputError(
                 f"cannot write {self.path}: {problem}; what was saved before is intact, free some space and run again"
             ) from None
+        finally:  # also when interrupted
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def _write(self, file: h5py.File) -> None:
+        ordered = [self.structures[i] for i in sorted(self.structures)]
+        file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "densities": DENSITIES})
+        file.attrs.update({f.name: getattr(self.setting, f.name) for f in fields(self.setting)})
+        file.attrs.update({"log_intensity_low": LOG_LOW, "log_intensity_step": LOG_STEP})
+        file["q_nm1"] = self.setting.nodes_nm1
+        for name, kind in _COLUMNS.items():
+            file[name] = np.array([getattr(s, name) for s in ordered], dtype=kind)
+        curve = (len(DENSITIES), self.setting.nodes_nm1.size)
+        codes = file.create_dataset(
+            "log_intensity",
+            shape=(len(ordered), *curve),
+            maxshape=(None, *curve),
+            chunks=(_BLOCK, *curve),
+            dtype=_CODES,
+            compression="gzip",
+            shuffle=True,
+        )
+        blocks = [ordered[start : start + _BLOCK] for start in range(0, len(ordered), _BLOCK)]
+        known, self._packed = self._packed, {}
+        for row, block in enumerate(blocks):
+            key = tuple(s.index for s in block)
+            self._packed[key] = known.get(key) or _pack(block)
+            codes.id.write_direct_chunk((row * _BLOCK, 0, 0), self._packed[key])
+        file.attrs["crc32"] = _compute_checksum(file, (s.log_codes for s in ordered))
 
     def interpolate(self, q_nm1: np.ndarray) -> np.ndarray:
         """Return I at ``DENSITIES`` for all structures, by index, at ``q_nm1``: (S, 3, Q), on the paper's scale.
@@ -125,7 +122,7 @@ class Shard:
                 f"q from {q_nm1[0]:.4g} to {q_nm1[-1]:.4g} 1/nm is not inside the library's {nodes[0]:.4g} to "
                 f"{nodes[-1]:.4g} 1/nm: choose a smaller range, or scale the lengths (--length-scale)"
             )
-        stored = np.log([self.structures[i].intensity for i in sorted(self.structures)])
+        stored = self.get_column("log_codes") * LOG_STEP + LOG_LOW
         return np.exp(CubicSpline(nodes, stored, axis=2)(q_nm1))
 
     def get_splits(self) -> np.ndarray:
@@ -145,18 +142,37 @@ def open_shard(path: str | Path) -> Shard:
     InputError
         If the file is missing, damaged, or not a structure library of this format.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no structure library {path}: make one with 'pyfai-grf generate {path} --count N'")
+    return _read(Path(path), _read_structures)
+
+
+def read_setting(path: str | Path) -> Setting:
+    """Return what the structures of a library file have in common, without reading them; raises as ``open_shard``."""
+    return _read(Path(path), lambda path, file: _read_setting(file))
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what killed runs on this machine left half written beside ``path``; drafts of running ones stay."""
+    if os.name != "posix":  # elsewhere there is no asking whether a process runs
+        return
+    for draft in path.parent.glob(f"{glob.escape(_name_drafts(path))}*.part"):
+        number = draft.name.split(".")[-2]
+        if number.isdigit() and not _is_running(int(number)):
+            draft.unlink(missing_ok=True)
+
+
+def _name_drafts(path: Path) -> str:
+    """Return how the names of this machine's drafts begin; the number of the process follows."""
+    return f".{path.name}.{platform.node()}."
+
+
+def _is_running(process: int) -> bool:
     try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs["format_version"] != FORMAT_VERSION:
-                raise InputError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}")
-            return _read(path, file)
-    except InputError:
-        raise
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as problem:  # all of them seen on damaged files
-        raise InputError(f"cannot read the structure library {path}: {problem}") from None
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 _COLUMNS = {
@@ -171,31 +187,61 @@ _COLUMNS = {
 }
 
 
-def _write(file: h5py.File, setting: Setting, structures: list[Structure]) -> None:
-    file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "densities": DENSITIES})
-    file.attrs.update({f.name: getattr(setting, f.name) for f in fields(setting)})
-    file.attrs.update({"log_intensity_low": _LOG_LOW, "log_intensity_step": _STEP})
-    file["q_nm1"] = setting.nodes_nm1
-    for name, kind in _COLUMNS.items():
-        file[name] = np.array([getattr(s, name) for s in structures], dtype=kind)
-    logs = np.log([s.intensity for s in structures]) if structures else np.empty((0, 3, setting.nodes_nm1.size))
-    codes = np.round((logs - _LOG_LOW) / _STEP)
-    if codes.size and not (codes.min() >= 0 and codes.max() <= 65535):
-        raise InputError("an intensity is outside the range that the library stores: the structure is not usable")
-    options: dict[str, Any] = {"compression": "gzip", "shuffle": True} if structures else {}
-    file.create_dataset("log_intensity", data=codes.astype(np.uint16), **options)
+#: on disk whatever the machine
+_CODES = np.dtype("<u2")
 
 
-def _read(path: Path, file: h5py.File) -> Shard:
-    setting = Setting(**{f.name: _to_python(file.attrs[f.name]) for f in fields(Setting)})
+def _pack(block: list[Structure]) -> bytes:
+    """Return the curves of up to ``_BLOCK`` structures as HDF5's shuffle and gzip filters would make them."""
+    codes = np.zeros((_BLOCK, *block[0].log_codes.shape), _CODES)
+    codes[: len(block)] = [s.log_codes for s in block]
+    return zlib.compress(codes.view(np.uint8).reshape(-1, _CODES.itemsize).T.tobytes(), 4)
+
+
+def _compute_checksum(file: h5py.File, codes: Iterable[np.ndarray]) -> int:
+    """Return the CRC-32 of the setting, the columns and the curves (whose ``codes`` come from the caller)."""
+    names = [f.name for f in fields(Setting)]
+    crc = zlib.crc32(repr([_to_python(file.attrs[name]) for name in names]).encode())
+    for values in [*(file[name][()] for name in ("q_nm1", *_COLUMNS)), *codes]:
+        crc = zlib.crc32(np.ascontiguousarray(values).data, crc)
+    return crc
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, read: Callable[[Path, h5py.File], T]) -> T:
+    """Return ``read(path, file)``; what is wrong with the file is one line."""
+    if not path.is_file():
+        raise InputError(f"there is no structure library {path}: make one with 'pyfai-grf generate {path} --count N'")
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or file.attrs["format_version"] != FORMAT_VERSION:
+                raise InputError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}")
+            return read(path, file)
+    except InputError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as problem:  # all of them seen on damaged files
+        raise InputError(f"cannot read the structure library {path}: {problem}") from None
+
+
+def _read_setting(file: h5py.File) -> Setting:
+    return Setting(**{f.name: _to_python(file.attrs[f.name]) for f in fields(Setting)})
+
+
+def _read_structures(path: Path, file: h5py.File) -> Shard:
+    setting = _read_setting(file)
     columns = {name: file[name][()] for name in _COLUMNS}
-    intensity = np.exp(
-        file["log_intensity"][()] * float(file.attrs["log_intensity_step"]) + file.attrs["log_intensity_low"]
-    )
+    codes = file["log_intensity"][()]
+    if (file.attrs["log_intensity_low"], file.attrs["log_intensity_step"]) != (LOG_LOW, LOG_STEP):
+        raise ValueError("its intensities are coded in another way")
+    checksum = file.attrs.get("crc32")  # libraries of version 0.1 have none
+    if checksum is not None and checksum != _compute_checksum(file, [codes]):
+        raise ValueError("its checksum is wrong, the file is damaged: take another copy of it")
     shard = Shard(path, setting)
     for row, index in enumerate(columns["index"]):
         values = {name: _to_python(column[row]) for name, column in columns.items()}
-        shard.structures[int(index)] = Structure(intensity=intensity[row], **values)
+        shard.structures[int(index)] = Structure(log_codes=codes[row], **values)
     return shard
 
 

@@ -1,1 +1,1 @@
-"""Structures and their scattering: spectral density, structure, intensity, noise, closed form."""
+"""Structures and their scattering: field, phases, intensity, noise."""

@@ -1,83 +1,115 @@
 """Compiled twins of the array operations in ``kernels``, for the CPU, where numba is installed.
 
-Each function does what the function of the same name in ``kernels`` does, in parallel and in one or two passes.
+Each function does to a slice of the box what the function of the same name in ``kernels`` does, in one or two passes.
+None runs in parallel by itself: all let go of the interpreter, and ``Backend.map_slices`` keeps the cores busy.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit
 
-_compile = njit(parallel=True, cache=True, nogil=True, error_model="numpy")
+_compile = njit(cache=True, nogil=True, error_model="numpy")
+#: counts of a block are exact in float32, and only float sums may be reordered, which lets them run in vectors
+_compile_counts = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
+_BLOCK = 64
+_SELF_CONJUGATE = np.float32(np.sqrt(2))
 
 
-def collect_between(values: Any, low: float, high: float) -> tuple[int, Any]:
+@_compile
+def draw_modes(key, numbers0, numbers1, squares, shape, amplitudes, modes):  # type: ignore[no-untyped-def]
+    """Set ``modes`` (I, J, K) to the white noise of their wave numbers times the amplitudes of their n^2."""
+    half = modes.shape[2]
+    words = np.empty((4, (half + 1) // 2), np.uint32)
+    turn = np.float32(2 * np.pi)
+    for i in range(modes.shape[0]):
+        for j in range(modes.shape[1]):
+            base = numbers0[i] * numbers0[i] + numbers1[j] * numbers1[j]
+            reached = np.searchsorted(squares, amplitudes.size - base)  # modes of this line that have an amplitude
+            _encrypt_row(np.uint32(numbers1[j]), np.uint32(numbers0[i]), key, words[:, : (reached + 1) // 2])
+            line = modes[i, j]
+            for k in range(reached):
+                first = words[2 * (k & 1), k >> 1]
+                second = words[2 * (k & 1) + 1, k >> 1]
+                uniform = np.float32((first + 0.5) * 2.0**-32)
+                angle = turn * np.float32((second + 0.5) * 2.0**-32)
+                radius = amplitudes[base + squares[k]] * np.sqrt(np.float32(-2) * np.log(uniform))
+                line[k] = radius * np.cos(angle) + 1j * (radius * np.sin(angle))
+            line[reached:] = 0
+            line[0] *= _SELF_CONJUGATE
+            if 2 * (half - 1) == shape:
+                line[half - 1] *= _SELF_CONJUGATE
+
+
+@_compile
+def _encrypt_row(second, third, key, words):  # type: ignore[no-untyped-def]
+    """Set ``words`` (4, K) to Philox4x32-10 of the counters (0 .. K - 1, second, third, 0)."""
+    for k in range(words.shape[1]):
+        c0, c1, c2, c3 = np.uint32(k), second, third, np.uint32(0)
+        k0, k1 = key[0], key[1]
+        for _ in range(10):
+            p0 = np.uint64(c0) * np.uint64(0xD2511F53)
+            p1 = np.uint64(c2) * np.uint64(0xCD9E8D57)
+            c0 = np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0
+            c1 = np.uint32(p1)
+            c2 = np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1
+            c3 = np.uint32(p0)
+            k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
+            k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
+        words[0, k], words[1, k], words[2, k], words[3, k] = c0, c1, c2, c3
+
+
+@_compile_counts
+def collect_between(values, low, high):  # type: ignore[no-untyped-def]
     """Return the number of ``values`` (flat) below ``low`` and the indices of those in [low, high]."""
-    edges = np.linspace(0, values.size, 16 * get_num_threads() + 1).astype(np.int64)
-    kind = values.dtype.type
-    below, inside = _count_between(values, kind(low), kind(high), edges)
-    starts = np.concatenate(([0], np.cumsum(inside)))
-    return int(below.sum()), _fill_between(values, kind(low), kind(high), edges, starts)
+    size = values.size
+    one = np.float32(1)
+    zero = np.float32(0)
+    inside = np.empty(size // _BLOCK + 1, np.uint8)
+    below = 0
+    total = 0
+    for start in range(0, size, _BLOCK):
+        block = values[start : min(start + _BLOCK, size)]
+        n_below = zero
+        n_reached = zero
+        for i in range(block.size):
+            n_below += one if block[i] < low else zero
+            n_reached += one if block[i] <= high else zero
+        count = max(int(n_reached) - int(n_below), 0)  # nothing lies inside where low is above high
+        below += int(n_below)
+        total += count
+        inside[start // _BLOCK] = count
+    found = np.empty(total + 1, np.int64)
+    n = 0
+    for start in range(0, size, _BLOCK):
+        if inside[start // _BLOCK] > 0:
+            for i in range(start, min(start + _BLOCK, size)):
+                found[n] = i  # written always, kept if it is inside: no branch to mispredict
+                n += (values[i] >= low) & (values[i] <= high)
+    return below, found[:total]
 
 
 @_compile
-def _count_between(values, low, high, edges):  # type: ignore[no-untyped-def]
-    chunks = edges.size - 1
-    below = np.zeros(chunks, np.int64)
-    inside = np.zeros(chunks, np.int64)
-    for c in prange(chunks):
-        n_below = 0
-        n_inside = 0
-        for i in range(edges[c], edges[c + 1]):
-            n_below += values[i] < low
-            n_inside += (values[i] >= low) & (values[i] <= high)
-        below[c] = n_below
-        inside[c] = n_inside
-    return below, inside
-
-
-@_compile
-def _fill_between(values, low, high, edges, starts):  # type: ignore[no-untyped-def]
-    chunks = edges.size - 1
-    found = np.empty(starts[chunks], np.int64)
-    for c in prange(chunks):
-        n = starts[c]
-        for i in range(edges[c], edges[c + 1]):
-            if (values[i] >= low) & (values[i] <= high):
-                found[n] = i
-                n += 1
-    return found
-
-
-@_compile
-def count_thresholds(values, thresholds):  # type: ignore[no-untyped-def]
-    """Return how many of the one or two ``thresholds`` each of ``values`` (flat) reaches, as uint8."""
-    labels = np.empty(values.size, np.uint8)
+def count_thresholds(values, thresholds, labels):  # type: ignore[no-untyped-def]
+    """Set ``labels`` to how many of the one or two ``thresholds`` each of ``values`` (flat) reaches."""
     first = thresholds[0]
     last = thresholds[-1]
-    several = thresholds.size > 1
-    for i in prange(values.size):
-        labels[i] = np.uint8(values[i] >= first) + np.uint8(several & (values[i] >= last))
-    return labels
-
-
-def smooth_periodic(binary: Any, taps: Any) -> Any:
-    """Return the separable periodic convolution of ``binary`` (N, N, N) with symmetric ``taps`` (R + 1,)."""
-    out = np.empty(binary.shape, taps.dtype)
-    _smooth_planes(binary, taps, out)
-    _smooth_first_axis(out, taps)
-    return out
+    if thresholds.size == 1:
+        for i in range(values.size):
+            labels[i] = np.uint8(values[i] >= first)
+    else:
+        for i in range(values.size):
+            labels[i] = np.uint8(values[i] >= first) + np.uint8(values[i] >= last)
 
 
 @_compile
-def _smooth_planes(binary, taps, out):  # type: ignore[no-untyped-def]
+def smooth_planes(binary, taps, out):  # type: ignore[no-untyped-def]
+    """Set ``out`` to ``binary`` (P, N, N) convolved with symmetric ``taps`` along the last two axes."""
     n0, n1, n2 = binary.shape
     reach = taps.size - 1
-    for i in prange(n0):
-        row = np.empty(n2 + 2 * reach, taps.dtype)
-        plane = np.empty((n1, n2), taps.dtype)
+    row = np.empty(n2 + 2 * reach, taps.dtype)
+    plane = np.empty((n1, n2), taps.dtype)
+    for i in range(n0):
         for j in range(n1):
             for k in range(n2):
                 row[reach + k] = binary[i, j, k]
@@ -87,7 +119,19 @@ def _smooth_planes(binary, taps, out):  # type: ignore[no-untyped-def]
             _add_rows(plane, taps, j, out[i, j])
 
 
-@njit(cache=True, nogil=True)
+@_compile
+def smooth_slabs(field, taps, start, stop):  # type: ignore[no-untyped-def]
+    """Convolve ``field`` (N, N, N) with symmetric ``taps`` along the first axis, between two indices of the second."""
+    n0, _, n2 = field.shape
+    slab = np.empty((n0, n2), taps.dtype)
+    for j in range(start, stop):
+        for i in range(n0):
+            slab[i] = field[i, j]
+        for i in range(n0):
+            _add_rows(slab, taps, i, field[i, j])
+
+
+@_compile
 def _wrap_row(row, reach, width):  # type: ignore[no-untyped-def]
     for k in range(reach - 1, -1, -1):
         row[k] = row[k + width]
@@ -96,17 +140,6 @@ def _wrap_row(row, reach, width):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def _smooth_first_axis(field, taps):  # type: ignore[no-untyped-def]
-    n0, n1, n2 = field.shape
-    for j in prange(n1):
-        slab = np.empty((n0, n2), taps.dtype)
-        for i in range(n0):
-            slab[i] = field[i, j]
-        for i in range(n0):
-            _add_rows(slab, taps, i, field[i, j])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _add_shifts(row, taps, target):  # type: ignore[no-untyped-def]
     # slices, so that no index can be negative: numba's check for that would stop the loop from vectorising
     reach = taps.size - 1
@@ -121,7 +154,7 @@ def _add_shifts(row, taps, target):  # type: ignore[no-untyped-def]
             target[k] += tap * (before[k] + after[k])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_compile
 def _add_rows(rows, taps, j, target):  # type: ignore[no-untyped-def]
     n, width = rows.shape
     here = rows[j]
@@ -136,95 +169,43 @@ def _add_rows(rows, taps, j, target):  # type: ignore[no-untyped-def]
 
 
 @_compile
-def measure_distance(solid, reach):  # type: ignore[no-untyped-def]
-    """Return the squared distance (voxels) to the nearest ``solid`` voxel, periodic, capped at ``reach`` squared."""
-    n0, n1, n2 = solid.shape
-    far = np.float32(reach * reach)
-    out = np.empty(solid.shape, np.float32)
-    for i in prange(n0):
-        plane = np.full((n1, n2), far, np.float32)
-        row = np.empty(n2 + 2 * reach, np.float32)
-        for j in range(n1):
-            for k in range(n2):
-                row[reach + k] = 0 if solid[i, j, k] else far
-            _wrap_row(row, reach, n2)
-            _lower_row(row, reach, plane[j])
-        for j in range(n1):
-            _lower_rows(plane, reach, j, far, out[i, j])
-    for j in prange(n1):
-        slab = np.empty((n0, n2), np.float32)
-        for i in range(n0):
-            slab[i] = out[i, j]
-        for i in range(n0):
-            _lower_rows(slab, reach, i, far, out[i, j])
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _lower_row(row, reach, target):  # type: ignore[no-untyped-def]
-    for r in range(-reach, reach + 1):
-        square = np.float32(r * r)
-        other = row[reach + r :]
-        for k in range(target.size):
-            candidate = other[k] + square
-            target[k] = candidate if candidate < target[k] else target[k]
-
-
-@njit(cache=True, nogil=True)
-def _lower_rows(rows, reach, j, far, target):  # type: ignore[no-untyped-def]
-    n = rows.shape[0]
-    target[:] = far
-    for r in range(-reach, reach + 1):
-        square = np.float32(r * r)
-        other = rows[(j + r) % n]
-        for k in range(target.size):
-            candidate = other[k] + square
-            target[k] = candidate if candidate < target[k] else target[k]
-
-
-def sum_shells(layer: Any, solid: Any, square0: Any, square1: Any, size: int) -> Any:
+def sum_shells(layer, solid, square0, square1, square2, size):  # type: ignore[no-untyped-def]
     """Return sums over equal n^2 of |layer|^2, Re(layer conj(solid)) and |solid|^2, as (3, size)."""
-    return _sum_shells(layer, solid, square0, square1, size, 4 * get_num_threads()).sum(axis=0)
-
-
-@_compile
-def _sum_shells(layer, solid, square0, square1, size, chunks):  # type: ignore[no-untyped-def]
-    sums = np.zeros((chunks, 3, size))
-    n0, n1, n2 = solid.shape
-    for c in prange(chunks):
-        ll, ls, ss = sums[c]
-        for i in range(c, n0, chunks):
-            for j in range(n1):
-                base = square0[i] + square1[j]
-                for k in range(n2):
-                    n = base + k * k
-                    if n >= size:
-                        break
-                    twice = 1.0 if k == 0 else 2.0
-                    s = solid[i, j, k]
-                    v = layer[i, j, k]
-                    ll[n] += twice * (v.real * v.real + v.imag * v.imag)
-                    ls[n] += twice * (v.real * s.real + v.imag * s.imag)
-                    ss[n] += twice * (s.real * s.real + s.imag * s.imag)
+    sums = np.zeros((3, size))
+    ll, ls, ss = sums
+    for i in range(solid.shape[0]):
+        for j in range(solid.shape[1]):
+            base = square0[i] + square1[j]
+            for k in range(solid.shape[2]):
+                n = base + square2[k]
+                if n >= size:
+                    break
+                twice = 1.0 if k == 0 else 2.0
+                s = solid[i, j, k]
+                v = layer[i, j, k]
+                ll[n] += twice * (v.real * v.real + v.imag * v.imag)
+                ls[n] += twice * (v.real * s.real + v.imag * s.imag)
+                ss[n] += twice * (s.real * s.real + s.imag * s.imag)
     return sums
 
 
 @_compile
-def count_boundaries(labels):  # type: ignore[no-untyped-def]
-    """Return the periodic face counts (3 axes, 3 pairs): pore|layer, pore|solid, layer|solid."""
+def count_boundaries(labels, following):  # type: ignore[no-untyped-def]
+    """Return the face counts (3, 3) of the planes ``labels`` (P, N, N); ``following`` (N, N) lies behind the last."""
     n0, n1, _ = labels.shape
-    counts = np.zeros((n0, 3, 4), np.int64)
-    for i in prange(n0):
+    counts = np.zeros((3, 4), np.int64)
+    for i in range(n0):
+        behind = labels[i + 1] if i + 1 < n0 else following
         for j in range(n1):
             here = labels[i, j]
-            _count_pairs(here, labels[(i + 1) % n0, j], counts[i, 0])
-            _count_pairs(here, labels[i, (j + 1) % n1], counts[i, 1])
-            _count_pairs(here[:-1], here[1:], counts[i, 2])
-            counts[i, 2, here[-1] ^ here[0]] += 1
-    return counts.sum(axis=0)[:, 1:]
+            _count_pairs(here, behind[j], counts[0])
+            _count_pairs(here, labels[i, (j + 1) % n1], counts[1])
+            _count_pairs(here[:-1], here[1:], counts[2])
+            counts[2, here[-1] ^ here[0]] += 1
+    return counts[:, 1:]
 
 
-@njit(cache=True, nogil=True)
+@_compile
 def _count_pairs(one, other, counts):  # type: ignore[no-untyped-def]
     first = 0
     second = 0

@@ -7,63 +7,66 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.backend import Backend
-from pyfai_grf.simulation.spectra import spectral_density
+from pyfai_grf.simulation.kernels import PLANES, draw_modes
+from pyfai_grf.simulation.white_noise import make_key
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
-#: amplitudes sqrt(Gamma) below this, relative to Gamma(0) = 1, are left out: together less than 1e-8 of the variance
-_NEGLIGIBLE = 1e-5
+#: modes that hold together less than this part of <q^2>, and far less of the variance, are left out
+_NEGLIGIBLE = 1e-7
 
 
-def compute_amplitudes(a: float, shape: int, voxel_size_nm: float) -> np.ndarray:
-    """Return sqrt(Gamma) for n^2 = 0, 1, 2 ... up to the largest n^2 that matters on this grid.
+def compute_amplitudes(
+    a: float, shape: int, voxel_size_nm: float, spectrum: str | Spectrum = DEFAULT_SPECTRUM
+) -> np.ndarray:
+    """Return sqrt(Gamma) for n^2 = 0, 1, 2 ... up to the largest n^2 that matters on this grid, float32.
 
     The wave number of mode (i, j, k) is 2 pi sqrt(n^2) / (shape voxel_size), with n^2 = i^2 + j^2 + k^2.
     """
     step = 2 * np.pi / (shape * voxel_size_nm)
     n2 = np.arange(3 * (shape // 2) ** 2 + 1)
-    amplitude = np.sqrt(spectral_density(step * np.sqrt(n2), a))
-    return amplitude[: np.flatnonzero(amplitude > _NEGLIGIBLE)[-1] + 1].astype(np.float32)
+    density = get_spectrum(spectrum).density(a * step * np.sqrt(n2))
+    outside = np.cumsum((density * n2**1.5)[::-1])[::-1]  # about 2 pi n modes share one n^2
+    count = np.count_nonzero(outside > _NEGLIGIBLE * outside[0])
+    return np.sqrt(density[: max(count, 2)]).astype(np.float32)
 
 
-def make_field(backend: Backend, rng: Any, amplitudes: np.ndarray, shape: int) -> Any:
+def make_field(backend: Backend, seed: Any, amplitudes: np.ndarray, shape: int) -> Any:
     """Return one realisation psi, (N, N, N) float32, of arbitrary variance (Röding et al. 2022, Eq. 6).
 
-    White noise is drawn as Fourier coefficients inside the ball that ``amplitudes`` covers, and the inverse
-    transform visits only the lines that are not empty.
+    White noise is drawn as Fourier coefficients inside the ball that ``amplitudes`` covers, the same for the same
+    ``seed`` (an int or several, 0 or more) on every device; the inverse transform visits only the lines in use.
     """
     xp, fft = backend.xp, backend.fft
+    key, table = make_key(seed), xp.asarray(amplitudes)
     reach = min(int(np.sqrt(amplitudes.size - 1)), shape // 2)
-    full = xp.asarray(np.unique(np.arange(-reach, reach + 1) % shape))
-    half = xp.arange(min(reach, shape // 2) + 1)
-    modes = draw_noise(backend, rng, (full.size, full.size, half.size), shape)
-    modes *= _look_up(backend, amplitudes, _square(full, shape), half**2)
-    for axis in (0, 1):
-        lines = xp.zeros((shape,) * (axis + 1) + modes.shape[axis + 1 :], dtype=xp.complex64)
-        lines[(slice(None),) * axis + (full,)] = modes
-        modes = fft.ifft(lines, axis=axis, overwrite_x=True, **backend.fft_options)
-        del lines
-    return fft.irfft(modes, n=shape, axis=2, **backend.fft_options)
+    count = min(2 * reach + 1, shape)
+    numbers = xp.asarray(np.fft.fftfreq(count, 1 / count).round().astype(np.int64))
+    half = xp.arange(reach + 1)
+    lines = xp.empty((shape, count, half.size), dtype=xp.complex64)
+    field = xp.empty((shape,) * 3, dtype=xp.float32)
+
+    def make_lines(part: slice) -> None:
+        here = numbers[part]
+        modes = xp.empty((count, here.size, half.size), dtype=xp.complex64)
+        draw_modes(backend, key, (numbers, here, half), shape, table, modes)
+        lines[:, part] = fft.ifft(_spread(xp, modes, 0, shape), axis=0, overwrite_x=True)
+
+    def make_planes(part: slice) -> None:
+        planes = fft.ifft(_spread(xp, lines[part], 1, shape), axis=1, overwrite_x=True)
+        field[part] = fft.irfft(planes, n=shape, axis=2)
+
+    backend.map_slices(make_lines, count, PLANES)
+    backend.map_slices(make_planes, shape, PLANES)
+    return field
 
 
-def draw_noise(backend: Backend, rng: Any, modes: tuple[int, int, int], shape: int) -> Any:
-    """Return complex white noise for ``modes`` Fourier coefficients of a real field, complex64.
-
-    On the planes k = 0 and k = shape/2 a real field keeps only the Hermitian half of what is drawn: the variance
-    there is doubled beforehand.
-    """
-    noise = rng.standard_normal((*modes[:2], 2 * modes[2]), dtype=backend.xp.float32).view(backend.xp.complex64)
-    noise[:, :, 0] *= np.float32(np.sqrt(2))
-    if modes[2] - 1 == shape / 2:
-        noise[:, :, -1] *= np.float32(np.sqrt(2))
-    return noise
-
-
-def _square(indices: Any, shape: int) -> Any:
-    """Return the squared wave number of FFT ``indices``, in units of the grid's step squared."""
-    return ((indices + shape // 2) % shape - shape // 2) ** 2
-
-
-def _look_up(backend: Backend, amplitudes: np.ndarray, full: Any, half: Any) -> Any:
-    xp = backend.xp
-    table = xp.asarray(np.append(amplitudes, np.float32(0)))
-    n2 = full[:, None, None].astype(xp.int32) + full[:, None].astype(xp.int32) + half.astype(xp.int32)
-    return table[xp.minimum(n2, amplitudes.size)]
+def _spread(xp: Any, modes: Any, axis: int, shape: int) -> Any:
+    """Return ``modes``, in FFT order along ``axis``, with zeros for the wave numbers that they leave out."""
+    if modes.shape[axis] == shape:
+        return modes
+    reach = modes.shape[axis] // 2
+    lines = xp.zeros((*modes.shape[:axis], shape, *modes.shape[axis + 1 :]), dtype=modes.dtype)
+    before = (slice(None),) * axis
+    lines[(*before, slice(0, reach + 1))] = modes[(*before, slice(0, reach + 1))]
+    lines[(*before, slice(shape - reach, shape))] = modes[(*before, slice(reach + 1, None))]
+    return lines

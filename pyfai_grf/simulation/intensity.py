@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.simulation.kernels import sum_shells
+from pyfai_grf.simulation.kernels import PLANES, sum_shells
 from pyfai_grf.simulation.structure import LAYER, SOLID
 
 #: the published q grid: 500 points, in 1/nm (Röding et al. 2022, section 2.3)
@@ -21,8 +21,6 @@ PAPER_SHAPE, PAPER_VOXEL_SIZE_NM = 512, 0.5
 
 #: Eq. 4's window exp(-2 x^2) is below double precision beyond this many grid steps
 _WINDOW = 4.3
-#: planes of the box transformed at once: enough to feed the cores, small beside the box
-_PLANES = 32
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,38 @@ def compute_shells(backend: Backend, labels: Any, voxel_size_nm: float, q_max_nm
     shape = labels.shape[0]
     check_q_max(q_max_nm1, voxel_size_nm)
     n_max = min(int(np.ceil(q_max_nm1 * shape * voxel_size_nm / (2 * np.pi) + _WINDOW)), shape // 2)
-    layer, solid = (_transform(backend, labels, phase, n_max) for phase in (LAYER, SOLID))
-    square = backend.xp.asarray(_wave_numbers(shape, n_max) ** 2)
-    partials = sum_shells(backend, layer, solid, square, square, n_max**2 + 1)
+    add_up = _sum_pruned if backend.device == "cpu" else _sum_whole
+    partials = add_up(backend, labels, n_max)
     return ShellSums(np.asarray(backend.to_host(partials), dtype=np.float64), shape, voxel_size_nm)
+
+
+def _sum_pruned(backend: Backend, labels: Any, n_max: int) -> Any:
+    """Return the shell sums (3, n_max^2 + 1): transforms slice by slice, of the lines that are needed only."""
+    xp, fft, shape = backend.xp, backend.fft, labels.shape[0]
+    numbers = _wave_numbers(shape, n_max)
+    kept, square = xp.asarray(numbers % shape), xp.asarray(numbers**2)
+    half = xp.arange(n_max + 1) ** 2
+    lines = xp.empty((2, shape, kept.size, half.size), dtype=xp.complex64)
+
+    def transform_planes(part: slice) -> None:
+        for target, phase in zip(lines, (LAYER, SOLID), strict=True):
+            rows = fft.rfft((labels[part] == phase).astype(xp.float32), axis=2)[:, :, : half.size]
+            target[part] = fft.fft(rows, axis=1)[:, kept]
+
+    def sum_lines(part: slice) -> Any:
+        layer, solid = (fft.fft(phase[:, part], axis=0)[kept] for phase in lines)
+        return sum_shells(backend, layer, solid, (square, square[part], half), n_max**2 + 1)
+
+    backend.map_slices(transform_planes, shape, PLANES)
+    return sum(backend.map_slices(sum_lines, kept.size, PLANES))
+
+
+def _sum_whole(backend: Backend, labels: Any, n_max: int) -> Any:
+    """Return the shell sums (3, n_max^2 + 1): whole transforms, which a GPU does faster than picking lines."""
+    xp, shape = backend.xp, labels.shape[0]
+    layer, solid = (backend.fft.rfftn((labels == phase).astype(xp.float32)) for phase in (LAYER, SOLID))
+    square = xp.asarray(_wave_numbers(shape, shape) ** 2)
+    return sum_shells(backend, layer, solid, (square, square, square[: shape // 2 + 1]), n_max**2 + 1)
 
 
 def check_q_max(q_max_nm1: float, voxel_size_nm: float) -> None:
@@ -82,23 +108,10 @@ def _wave_numbers(shape: int, n_max: int) -> np.ndarray:
     return numbers[np.abs(numbers) <= n_max]
 
 
-def _transform(backend: Backend, labels: Any, phase: int, n_max: int) -> Any:
-    """Return the Fourier coefficients of [labels == phase] with |i|, |j| <= n_max and 0 <= k <= n_max, complex64."""
-    xp, fft, options = backend.xp, backend.fft, backend.fft_options
-    shape = labels.shape[0]
-    kept = xp.asarray(_wave_numbers(shape, n_max) % shape)
-    planes = xp.empty((shape, kept.size, n_max + 1), dtype=xp.complex64)
-    for start in range(0, shape, _PLANES):
-        part = slice(start, start + _PLANES)
-        rows = fft.rfft((labels[part] == phase).astype(xp.float32), axis=2, **options)[:, :, : n_max + 1]
-        planes[part] = fft.fft(rows, axis=1, **options)[:, kept]
-    return fft.fft(planes, axis=0, overwrite_x=True, **options)[kept]
-
-
 @lru_cache(maxsize=8)
 def _get_weights(q_nm1: tuple[float, ...], shape: int, voxel_size_nm: float, size: int) -> csr_array:
     """Return Eq. 4 as a matrix (Q, size) that acts on shell sums."""
-    multiplicity = _count_points(shape, size)
+    multiplicity = count_points(shape, size)
     n2 = np.flatnonzero(multiplicity)[1:]  # w(0) = 0
     n = np.sqrt(n2)
     position = np.asarray(q_nm1) * shape * voxel_size_nm / (2 * np.pi)
@@ -116,7 +129,7 @@ def _get_weights(q_nm1: tuple[float, ...], shape: int, voxel_size_nm: float, siz
 
 
 @lru_cache(maxsize=4)
-def _count_points(shape: int, size: int) -> np.ndarray:
+def count_points(shape: int, size: int) -> np.ndarray:
     """Return the number of grid points of each n^2, in the ball that ``sum_shells`` sums over."""
     n_max = int(np.sqrt(size - 1))
     plane = np.bincount(np.add.outer(*2 * [_wave_numbers(shape, n_max) ** 2]).ravel(), minlength=size)[:size]

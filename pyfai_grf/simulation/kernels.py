@@ -1,7 +1,8 @@
-"""The array operations that the simulator is made of, for any backend; compiled on the CPU where numba is there.
+"""The array operations that the simulator is made of, for any backend.
 
-The operations here are plain NumPy/CuPy and hand over to their compiled twins, of the same names, on the CPU where
-numba is installed. Both are tested against each other.
+The operations here are plain NumPy/CuPy on slices of the box. They hand over to twins of the same names: to the loops
+in ``compiled`` for each slice, on the CPU where numba is installed, and to the kernels in ``cuda`` for the whole box on
+a GPU. All are tested against each other.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from types import ModuleType
 from typing import Any
 
 from pyfai_grf.core.backend import Backend
+from pyfai_grf.simulation.cuda import load_twin
+from pyfai_grf.simulation.white_noise import draw_noise
 
-#: planes of the first axis handled at once where temporaries would otherwise be as large as the box
-_PLANES = 32
+#: planes of the box handled at once: enough to feed a core, few enough that temporaries stay near it
+PLANES = 16
 
 
 @lru_cache(maxsize=1)
@@ -26,82 +29,137 @@ def _import_compiled() -> ModuleType | None:
 
 
 def _get_twin(backend: Backend) -> Any:
-    return _import_compiled() if backend.use_compiled else None
+    """Return the compiled loops, which work on slices, where they are to be used."""
+    return _import_compiled() if backend.use_compiled and backend.device == "cpu" else None
+
+
+def _get_gpu_twin(backend: Backend) -> Any:
+    """Return the GPU's kernels, which work on the whole box, where they are to be used."""
+    return load_twin(backend.xp) if backend.use_compiled and backend.device != "cpu" else None
+
+
+def draw_modes(
+    backend: Backend, key: Any, numbers: tuple[Any, Any, Any], shape: int, amplitudes: Any, modes: Any
+) -> None:
+    """Set ``modes`` (I, J, K) to the white noise of their wave ``numbers`` times the amplitude of their n^2.
+
+    Modes beyond the ``amplitudes`` (from n^2 = 0 on) become 0. For one slice of the modes of a grid of ``shape``^3.
+    """
+    squares = numbers[2] ** 2
+    if gpu := _get_gpu_twin(backend):
+        gpu.draw_modes(key, numbers, shape, amplitudes, modes)
+        return
+    if twin := _get_twin(backend):
+        twin.draw_modes(key, numbers[0], numbers[1], squares, shape, amplitudes, modes)
+        return
+    xp = backend.xp
+    table = xp.append(amplitudes, xp.zeros(1, amplitudes.dtype))
+    n2 = (numbers[0] ** 2)[:, None, None] + (numbers[1] ** 2)[:, None] + squares
+    modes[:] = draw_noise(xp, key, numbers[0], numbers[1], squares.size, shape)
+    modes *= table[xp.minimum(n2, amplitudes.size)]
 
 
 def collect_between(backend: Backend, values: Any, low: float, high: float) -> tuple[int, Any]:
     """Return the number of ``values`` (flat) below ``low`` and the indices of those in [low, high]."""
-    if twin := _get_twin(backend):
-        return twin.collect_between(values, low, high)
-    xp = backend.xp
-    below = int(xp.count_nonzero(values < low))
-    return below, xp.flatnonzero((values >= low) & (values <= high))
+    if gpu := _get_gpu_twin(backend):
+        return gpu.collect_between(values, low, high)
+    xp, twin = backend.xp, _get_twin(backend)
+    low, high = values.dtype.type(low), values.dtype.type(high)
+
+    def collect(part: slice) -> tuple[int, Any]:
+        here = values[part]
+        if twin:
+            below, found = twin.collect_between(here, low, high)
+        else:
+            below, found = int(xp.count_nonzero(here < low)), xp.flatnonzero((here >= low) & (here <= high))
+        found += part.start
+        return below, found
+
+    counts, found = zip(*backend.map_slices(collect, values.size, PLANES << 18), strict=True)
+    return sum(counts), xp.concatenate(found)
 
 
 def count_thresholds(backend: Backend, values: Any, thresholds: Any) -> Any:
     """Return how many of the one or two ``thresholds`` each of ``values`` (flat) reaches, as uint8."""
-    if twin := _get_twin(backend):
-        return twin.count_thresholds(values, thresholds)
-    labels = (values >= thresholds[0]).view(backend.xp.uint8)
-    if thresholds.size > 1:
-        labels += values >= thresholds[-1]
+    if gpu := _get_gpu_twin(backend):
+        return gpu.count_thresholds(values, thresholds)
+    xp, twin = backend.xp, _get_twin(backend)
+    labels = xp.empty(values.size, xp.uint8)
+
+    def count(part: slice) -> None:
+        if twin:
+            twin.count_thresholds(values[part], thresholds, labels[part])
+            return
+        labels[part] = values[part] >= thresholds[0]
+        if thresholds.size > 1:
+            labels[part] += values[part] >= thresholds[-1]
+
+    backend.map_slices(count, values.size, PLANES << 18)
     return labels
 
 
 def smooth_periodic(backend: Backend, binary: Any, taps: Any) -> Any:
     """Return the separable periodic convolution of ``binary`` (N, N, N) with symmetric ``taps`` (R + 1,)."""
-    if twin := _get_twin(backend):
-        return twin.smooth_periodic(binary, taps)
-    kernel = backend.xp.concatenate((taps[:0:-1], taps))
-    field = binary.astype(taps.dtype)
-    for axis in range(3):
-        field = backend.ndimage.correlate1d(field, kernel, axis=axis, mode="wrap")
+    if gpu := _get_gpu_twin(backend):
+        return gpu.smooth_periodic(binary, taps)
+    xp, twin = backend.xp, _get_twin(backend)
+    field = xp.empty(binary.shape, taps.dtype)
+    kernel = xp.concatenate((taps[:0:-1], taps))
+
+    def correlate(values: Any, axis: int) -> Any:
+        return backend.ndimage.correlate1d(values, kernel, axis=axis, mode="wrap")
+
+    def smooth_planes(part: slice) -> None:
+        if twin:
+            twin.smooth_planes(binary[part], taps, field[part])
+        else:
+            field[part] = correlate(correlate(binary[part].astype(taps.dtype), 2), 1)
+
+    def smooth_slabs(part: slice) -> None:
+        if twin:
+            twin.smooth_slabs(field, taps, part.start, part.stop)
+        else:
+            field[:, part] = correlate(field[:, part], 0)
+
+    backend.map_slices(smooth_planes, binary.shape[0], PLANES)
+    backend.map_slices(smooth_slabs, binary.shape[1], PLANES)
     return field
 
 
-def measure_distance(backend: Backend, solid: Any, reach: int) -> Any:
-    """Return the squared distance (voxels) to the nearest ``solid`` voxel, periodic, capped at ``reach`` squared."""
-    if twin := _get_twin(backend):
-        return twin.measure_distance(solid, reach)
-    xp = backend.xp
-    far = xp.float32(reach**2)
-    field = xp.where(solid, xp.float32(0), far)
-    for axis in range(3):
-        lowest = field.copy()
-        for offset in range(1, reach + 1):
-            for shifted in (xp.roll(field, offset, axis), xp.roll(field, -offset, axis)):
-                xp.minimum(lowest, shifted + xp.float32(offset**2), out=lowest)
-        field = lowest
-    return field
+def sum_shells(backend: Backend, layer: Any, solid: Any, squares: tuple[Any, Any, Any], size: int) -> Any:
+    """Return sums over equal n^2 of |layer|^2, Re(layer conj(solid)) and |solid|^2, as (3, size).
 
-
-def sum_shells(backend: Backend, layer: Any, solid: Any, square0: Any, square1: Any, size: int) -> Any:
-    """Return sums over equal n^2 of |layer|^2, Re(layer conj(solid)) and |solid|^2, as (3, size)."""
+    For one slice of the modes, whose last axis is the half of them that a real field needs; n^2 is the sum of
+    ``squares`` along the axes.
+    """
+    if gpu := _get_gpu_twin(backend):
+        return gpu.sum_shells(layer, solid, squares, size)
     if twin := _get_twin(backend):
-        return twin.sum_shells(layer, solid, square0, square1, size)
+        return twin.sum_shells(layer, solid, *squares, size)
     xp = backend.xp
-    square2 = xp.arange(solid.shape[2]) ** 2
-    twice = xp.where(square2 == 0, 1.0, 2.0)
-    sums = xp.zeros((3, size))
-    for start in range(0, solid.shape[0], _PLANES):
-        part = slice(start, start + _PLANES)
-        n2 = square0[part, None, None] + square1[:, None] + square2
-        inside = n2 < size
-        bins = n2[inside]
-        v, s = layer[part], solid[part]
-        for row, product in enumerate((v * v.conj(), v * s.conj(), s * s.conj())):
-            sums[row] += xp.bincount(bins, weights=(product.real * twice)[inside], minlength=size)
-    return sums
+    n2 = squares[0][:, None, None] + squares[1][:, None] + squares[2]
+    inside = n2 < size
+    bins = n2[inside]
+    twice = xp.broadcast_to(xp.where(squares[2] == 0, 1.0, 2.0), n2.shape)[inside]
+    v, s = layer[inside], solid[inside]
+    products = (v * v.conj(), v * s.conj(), s * s.conj())
+    return xp.stack([xp.bincount(bins, weights=product.real * twice, minlength=size) for product in products])
 
 
 def count_boundaries(backend: Backend, labels: Any) -> Any:
     """Return the periodic face counts (3 axes, 3 pairs): pore|layer, pore|solid, layer|solid."""
-    if twin := _get_twin(backend):
-        return twin.count_boundaries(labels)
-    xp = backend.xp
-    counts = xp.zeros((3, 3), dtype=xp.int64)
-    for axis in range(3):
-        pairs = labels ^ xp.roll(labels, -1, axis)
-        for pair in (1, 2, 3):
-            counts[axis, pair - 1] = xp.count_nonzero(pairs == pair)
-    return counts
+    if gpu := _get_gpu_twin(backend):
+        return gpu.count_boundaries(labels)
+    xp, twin = backend.xp, _get_twin(backend)
+
+    def count(part: slice) -> Any:
+        here, following = labels[part], labels[part.stop % labels.shape[0]]
+        if twin:
+            return twin.count_boundaries(here, following)
+        behind = xp.concatenate((here[1:], following[None]))
+        neighbours = (behind, xp.roll(here, -1, 1), xp.roll(here, -1, 2))
+        return xp.stack(
+            [xp.stack([xp.count_nonzero((here ^ other) == pair) for pair in (1, 2, 3)]) for other in neighbours]
+        )
+
+    return sum(backend.map_slices(count, labels.shape[0], PLANES))

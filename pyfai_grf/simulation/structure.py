@@ -10,12 +10,14 @@ from scipy.special import ndtr, ndtri
 
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.simulation.distance import measure_distance
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
-from pyfai_grf.simulation.kernels import measure_distance, smooth_periodic
+from pyfai_grf.simulation.kernels import PLANES, smooth_periodic
 from pyfai_grf.simulation.ranking import label_by_rank
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
 #: raised whenever the same seed would give another structure; stored with every structure
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 #: standard deviation of the paper's smoothing: 2 voxels of 0.5 nm
 PAPER_SMOOTHING_NM = 1.0
 
@@ -43,6 +45,7 @@ class StructureModel:
     shape: int = 512
     voxel_size_nm: float = 0.5
     smoothing_nm: float = PAPER_SMOOTHING_NM
+    spectrum: str | Spectrum = DEFAULT_SPECTRUM
 
     def __post_init__(self) -> None:
         for name, value, is_valid, allowed in (
@@ -56,6 +59,7 @@ class StructureModel:
             if not is_valid:
                 raise InputError(f"{name} is {value}: it must be {allowed}")
         object.__setattr__(self, "shape", int(self.shape))  # 64.0 is as good as 64
+        object.__setattr__(self, "spectrum", get_spectrum(self.spectrum))
 
     @property
     def phase_counts(self) -> tuple[int, int]:
@@ -66,7 +70,8 @@ class StructureModel:
     @property
     def flat_film_nm(self) -> float:
         """Thickness of the layer's volume spread over the area of the unsmoothed interface."""
-        area = 2 / (np.pi * np.sqrt(5)) * np.exp(-(ndtri(self.porosity) ** 2) / 2) / self.a
+        second_moment = get_spectrum(self.spectrum).second_moment
+        area = 2 / np.pi * np.sqrt(second_moment / 3) * np.exp(-(ndtri(self.porosity) ** 2) / 2) / self.a
         return float(self.porosity * self.layer_fraction / area)
 
 
@@ -79,6 +84,7 @@ def make_structure(
     seed: int = 1,
     device: str = "auto",
     smoothing: float = PAPER_SMOOTHING_NM,
+    spectrum: str | Spectrum = DEFAULT_SPECTRUM,
 ) -> np.ndarray:
     """Return the phase labels of one periodic structure, (shape, shape, shape) uint8: 0 pore, 1 layer, 2 solid.
 
@@ -95,6 +101,7 @@ def make_structure(
     device : "auto", "cpu" or "cuda".
     smoothing : standard deviation in nm of the Gaussian that smooths the interface (Eq. 9); the paper's is 1 nm.
         0 leaves it out; the layer is then ordered by the distance to the solid alone.
+    spectrum : spectral density of the field, such as "power:n=6"; the paper's is "roding2022" (Eq. 7).
 
     Raises
     ------
@@ -104,13 +111,13 @@ def make_structure(
         If "cuda" is asked for without a usable GPU.
     """
     backend = get_backend(device)
-    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size, smoothing)
-    return backend.to_host(make_labels(backend, model, backend.make_rng(seed)))
+    model = StructureModel(a, porosity, layer_fraction, shape, voxel_size, smoothing, spectrum)
+    return backend.to_host(make_labels(backend, model, seed))
 
 
 def make_labels(backend: Backend, model: StructureModel, rng: Any) -> Any:
     """Return the phase labels of one realisation of ``model`` on the backend's device."""
-    amplitudes = compute_amplitudes(model.a, model.shape, model.voxel_size_nm)
+    amplitudes = compute_amplitudes(model.a, model.shape, model.voxel_size_nm, model.spectrum)
     field = make_field(backend, rng, amplitudes, model.shape)
     return split_phases(backend, field, model)
 
@@ -145,17 +152,20 @@ def _rank_by_distance(backend: Backend, field: Any, solid: Any, model: Structure
     sigma = model.smoothing_nm / model.voxel_size_nm
     reach = int(min(model.shape, max(8, 1.5 * model.flat_film_nm / model.voxel_size_nm)))
     if sigma > 0:
-        near = smooth_periodic(backend, solid, _make_taps(backend, sigma, _find_reach(np.inf, sigma)))
+        values = smooth_periodic(backend, solid, _make_taps(backend, sigma, _find_reach(np.inf, sigma)))
     else:
-        near = solid.astype(xp.float32)
+        values = solid.astype(xp.float32)
     while True:
         distance = measure_distance(backend, solid, reach)
-        values = xp.where(near >= xp.float32(_UNDERFLOW), near, -distance)
-        del distance
+
+        def set_deep(part: slice, distance: Any = distance) -> None:
+            xp.copyto(values[part], -distance[part], where=values[part] < xp.float32(_UNDERFLOW))
+
+        backend.map_slices(set_deep, model.shape, PLANES)
+        del distance, set_deep
         labels, (threshold, _) = label_by_rank(backend, values, model.phase_counts, field)
         if threshold > -(reach**2) or reach >= model.shape:
             return labels
-        del values, labels
         reach = min(2 * reach, model.shape)
 
 

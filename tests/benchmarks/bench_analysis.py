@@ -29,7 +29,7 @@ def write_frames(folder: Path, count: int) -> tuple[Path, list[Path], Path]:
     import pyFAI.detectors
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-    from pyfai_grf.simulation.closed_form import expected_intensity
+    from pyfai_grf.theory.closed_form import expected_intensity
 
     detector = pyFAI.detectors.detector_factory("Pilatus 1M")
     ai = AzimuthalIntegrator(dist=1.2, poni1=0.0895, poni2=0.004, detector=detector, wavelength=0.6e-10)

@@ -24,7 +24,7 @@ from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 import pyfai_grf as grf
 from pyfai_grf.cli import COMMANDS, main
 from pyfai_grf.io.results import read_results
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.theory.closed_form import expected_intensity
 
 SHAPE, PIXEL_M = (200, 200), 172e-6
 Q_NM1 = np.linspace(0.05, 2.5, 200)
@@ -448,6 +448,11 @@ def test_wrong_usage(
         (["train", "--material", "two-phase-low-porosity", "-o", "."], "not a model bundle"),
         (["train", "--material", "two-phase-low-porosity@paper", "missing.h5", "-o", "new"], "no structure library"),
         (["train", "--material", "three-phase-low-porosity", "-o", "new"], "not available yet"),
+        (["train", "--material", "two-phase-low-porosity", "-o", "new", "--spectrum", "dab"], "Debye-Bueche"),
+        (
+            ["train", "--material", "two-phase-low-porosity@paper", "-o", "new", "--spectrum", "power:n=6"],
+            "the libraries were made with roding2022",
+        ),
         (["simulate", "--a", "nan", "--porosity", "0.3", "-o", "out.h5"], "a is nan"),
         (["simulate", "--a", "4", "--porosity", "2", "-o", "out.h5"], "porosity is 2"),
         (["simulate", "--a", "4", "--porosity", "0.3", "--voxel-size", "5", "--shape", "32", "-o", "out.h5"], "voxels"),

@@ -14,8 +14,8 @@ from pyfai_grf.features.model_free import (
     compute_porod_constant,
     summarise,
 )
-from pyfai_grf.simulation.closed_form import compute_surface_per_volume, compute_threshold, expected_intensity
-from pyfai_grf.simulation.covariance import compute_covariance
+from pyfai_grf.theory.closed_form import compute_surface_per_volume, compute_threshold, expected_intensity
+from pyfai_grf.theory.covariance import compute_covariance
 
 A, POROSITY = 4.0, 0.3
 GRID = np.linspace(0.04, 3.0, 500)

@@ -18,7 +18,7 @@ from pyfai_grf.features.resampling import (
     merge_nonpositive,
     resample,
 )
-from pyfai_grf.simulation.closed_form import expected_intensity
+from pyfai_grf.theory.closed_form import expected_intensity
 
 GRID = np.linspace(0.04, 3.0, 500)
 STEP = GRID[1] - GRID[0]

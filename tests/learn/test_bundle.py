@@ -9,7 +9,7 @@ from pyfai_grf.core.errors import BundleError, InputError, QRangeError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.learn.bundle import load_model, save_model
 from pyfai_grf.learn.examples import count_photons, draw_pixels
-from pyfai_grf.simulation.closed_form import average_curves, expected_intensity
+from pyfai_grf.theory.closed_form import average_curves, expected_intensity
 
 
 def make_curves(q, a, porosity, counts, count, seed):

@@ -10,7 +10,7 @@ from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import _assign_parts, train_model
 from pyfai_grf.library.generate import generate_library
 from pyfai_grf.library.shard import Setting, Shard
-from pyfai_grf.simulation.closed_form import average_curves, expected_intensity
+from pyfai_grf.theory.closed_form import average_curves, expected_intensity
 
 Q_NM1 = np.linspace(0.4, 3.0, 60)
 

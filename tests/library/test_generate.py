@@ -3,64 +3,37 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
+import platform
 import subprocess
 import sys
-import time
 
-import h5py
 import numpy as np
 import pytest
 
 from pyfai_grf.core.backend import get_backend
-from pyfai_grf.core.errors import DeviceError, InputError
+from pyfai_grf.core.errors import DeviceError, GrfError, InputError
 from pyfai_grf.library import generate
 from pyfai_grf.library.design import get_point, get_seed
 from pyfai_grf.library.generate import compute_chords, compute_thickness, generate_library, simulate_structure
-from pyfai_grf.library.shard import DENSITIES, Setting, open_shard
+from pyfai_grf.library.shard import DENSITIES, Setting, Shard, open_shard
 from pyfai_grf.simulation.intensity import compute_shells
-from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, make_structure
-
-SETTING = Setting(library_seed=6, shape=32)
-
-
-def read_arrays(path):
-    """Return every dataset and attribute of a library file."""
-    with h5py.File(path) as file:
-        arrays = {name: dataset[()] for name, dataset in file.items()}
-        return arrays | {f"@{name}": np.asarray(value) for name, value in file.attrs.items()}
-
-
-def assert_equal_files(one, other):
-    first, second = read_arrays(one), read_arrays(other)
-    assert first.keys() == second.keys()
-    for name, values in first.items():
-        np.testing.assert_array_equal(values, second[name], err_msg=name)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """A library of 40 structures made in one go."""
-    path = tmp_path_factory.mktemp("library") / "library-6.h5"
-    generate_library(path, 40, SETTING, "cpu")
-    return path
-
+from pyfai_grf.simulation.structure import GENERATOR_VERSION, LAYER, PORE, SOLID, make_structure
+from pyfai_grf.theory.spectra import get_spectrum
 
 # --- one structure ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("index", [0, 17])
-def test_a_structure_is_the_one_its_seed_and_parameters_give(undisturbed, index):
+def test_a_structure_is_the_one_its_seed_and_parameters_give(undisturbed, index, setting):
     """Anybody can make a stored structure again, from the public function."""
     stored = open_shard(undisturbed).structures[index]
     point = get_point(6, index)
     assert stored.seed == get_seed(6, index)
     assert {name: getattr(stored, name) for name in point} == point
     labels = make_structure(**point, shape=32, voxel_size=0.5, seed=stored.seed, device="cpu")
-    shells = compute_shells(get_backend("cpu"), labels, 0.5, SETTING.nodes_nm1[-1])
+    shells = compute_shells(get_backend("cpu"), labels, 0.5, setting.nodes_nm1[-1])
     for row, density in enumerate(DENSITIES):
-        exact = shells.compute_intensity(SETTING.nodes_nm1, density)
+        exact = shells.compute_intensity(setting.nodes_nm1, density)
         np.testing.assert_allclose(stored.intensity[row], exact, rtol=35 / 65535 / 2 * 1.01)  # 16-bit logarithms
     # faces counted dumbly
     for axis in range(3):
@@ -71,11 +44,11 @@ def test_a_structure_is_the_one_its_seed_and_parameters_give(undisturbed, index)
             assert stored.boundaries[axis, column] == faces
 
 
-def test_the_order_in_which_structures_are_made_does_not_matter(undisturbed):
+def test_the_order_in_which_structures_are_made_does_not_matter(undisturbed, setting):
     backend = get_backend("cpu")
     stored = open_shard(undisturbed)
     for index in (31, 3):
-        again = simulate_structure(backend, SETTING, index)
+        again = simulate_structure(backend, setting, index)
         np.testing.assert_allclose(again.intensity, stored.structures[index].intensity, rtol=35 / 65535 / 2 * 1.01)
 
 
@@ -120,42 +93,42 @@ def test_an_absent_phase_has_no_chord_and_no_thickness():
 # --- growing ----------------------------------------------------------------------------------------------------------
 
 
-def test_progress_is_reported_and_the_file_complete(tmp_path):
+def test_progress_is_reported_and_the_file_complete(tmp_path, setting):
     seen = []
-    shard = generate_library(tmp_path / "new.h5", 5, SETTING, "cpu", lambda done, total: seen.append((done, total)))
-    assert seen == [(i, 5) for i in range(1, 6)]
+    shard = generate_library(tmp_path / "new.h5", 5, setting, "cpu", lambda *progress: seen.append(progress))
+    assert seen == [(i, 5, 1) for i in range(6)]
     assert list(shard.structures) == list(range(5))
     assert list(open_shard(tmp_path / "new.h5").structures) == list(range(5))
     assert [path.name for path in tmp_path.iterdir()] == ["new.h5"]
 
 
-def test_grown_in_steps_it_is_the_library_made_in_one_go(tmp_path, undisturbed):
+def test_grown_in_steps_it_is_the_library_made_in_one_go(tmp_path, undisturbed, setting, assert_equal_files):
     path = tmp_path / "library-6.h5"
     for count in (1, 7, 7, 3, 40):  # asking for fewer than there are takes none away
-        shard = generate_library(path, count, SETTING, "cpu")
+        shard = generate_library(path, count, setting, "cpu")
         assert len(shard.structures) == max(count, 7 if count == 3 else 0)
     assert_equal_files(path, undisturbed)
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, MemoryError])
-def test_an_interruption_loses_nothing(tmp_path, undisturbed, stop):
+def test_an_interruption_loses_nothing(tmp_path, undisturbed, stop, setting, assert_equal_files):
     path = tmp_path / "library-6.h5"
 
-    def interrupt(done, total):
+    def interrupt(done, total, workers):
         if done == 11:
             raise stop
 
     with pytest.raises(stop):
-        generate_library(path, 40, SETTING, "cpu", interrupt)
+        generate_library(path, 40, setting, "cpu", interrupt)
     assert len(open_shard(path).structures) == 11
-    generate_library(path, 40, SETTING, "cpu")
+    generate_library(path, 40, setting, "cpu")
     assert_equal_files(path, undisturbed)
 
 
-def test_a_failed_save_is_made_up_for(tmp_path, undisturbed, monkeypatch):
+def test_a_failed_save_is_made_up_for(tmp_path, undisturbed, monkeypatch, setting, assert_equal_files):
     """The disk fills up half-way: a clear error, the old file, and the next run goes on from there."""
     path = tmp_path / "library-6.h5"
-    generate_library(path, 10, SETTING, "cpu")
+    generate_library(path, 10, setting, "cpu")
     before = path.read_bytes()
 
     def fail(descriptor):
@@ -163,94 +136,122 @@ def test_a_failed_save_is_made_up_for(tmp_path, undisturbed, monkeypatch):
 
     with monkeypatch.context() as full:
         full.setattr(os, "fsync", fail)
-        full.setattr(generate, "_SAVE_EVERY_S", 0.0)
+        full.setattr(generate, "_SAVE_EVERY_S", -1.0)
         with pytest.raises(InputError, match="No space left on device; what was saved before is intact"):
-            generate_library(path, 40, SETTING, "cpu")
+            generate_library(path, 40, setting, "cpu")
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-    generate_library(path, 40, SETTING, "cpu")
+    generate_library(path, 40, setting, "cpu")
     assert_equal_files(path, undisturbed)
 
 
 @pytest.mark.parametrize(
-    "setting",
+    "wanted",
     [
         Setting(library_seed=7, shape=32),
         Setting(library_seed=6, shape=48),
         Setting(library_seed=6, shape=32, voxel_size_nm=0.6),
         Setting(library_seed=6, shape=32, smoothing_nm=0.0),
-        Setting(library_seed=6, shape=32, spectrum="another"),
-        Setting(library_seed=6, shape=32, generator_version=99),
+        Setting(library_seed=6, shape=32, spectrum="power:n=6"),
     ],
 )
-def test_a_library_of_another_setting_is_not_touched(undisturbed, setting):
+def test_a_library_of_another_setting_is_not_touched(undisturbed, wanted):
     before = undisturbed.read_bytes()
     with pytest.raises(InputError, match=r"was made with [a-z_]+ \S+, not \S+: use another"):
-        generate_library(undisturbed, 50, setting, "cpu")
+        generate_library(undisturbed, 50, wanted, "cpu")
     assert undisturbed.read_bytes() == before
 
 
-def test_bad_requests(tmp_path):
+def test_a_library_of_another_generator_is_not_touched(tmp_path):
+    path = tmp_path / "old.h5"
+    Shard(path, Setting(library_seed=6, shape=32, generator_version=0)).save()
+    before = path.read_bytes()
+    for version in (0, GENERATOR_VERSION):  # whoever asks
+        wanted = Setting(library_seed=6, shape=32, generator_version=version)
+        with pytest.raises(InputError, match=r"generator version 0, this is version \d+: .*another file with another"):
+            generate_library(path, 5, wanted, "cpu")
+    assert path.read_bytes() == before
+
+
+def test_the_spectrum_is_stored_by_its_canonical_name(tmp_path, setting):
+    path = tmp_path / "new.h5"
+    generate_library(path, 2, Setting(6, shape=32, spectrum="power: n = 6.0"), "cpu")
+    assert open_shard(path).setting.spectrum == get_spectrum("power:n=6").text
+    generate_library(path, 3, Setting(6, shape=32, spectrum="power:n=6"), "cpu")
+    published = generate_library(tmp_path / "other.h5", 3, setting, "cpu")
+    other = open_shard(path).get_column("log_codes") != published.get_column("log_codes")
+    assert other.any(axis=(1, 2)).all()
+    with pytest.raises(InputError, match="nonsense"):
+        generate_library(tmp_path / "none.h5", 2, Setting(6, shape=32, spectrum="nonsense"), "cpu")
+
+
+def test_what_goes_wrong_in_a_structure_is_one_line(tmp_path, undisturbed, monkeypatch, setting, assert_equal_files):
+    path = tmp_path / "library-6.h5"
+
+    def fail(backend, labels):
+        raise MemoryError("Unable to allocate\n9 GB")
+
+    generate_library(path, 3, setting, "cpu")
+    with monkeypatch.context() as full:
+        full.setattr(generate, "count_boundaries", fail)
+        with pytest.raises(
+            GrfError, match=r"structure 3 failed \(MemoryError: Unable to allocate 9 GB\): fewer workers"
+        ):
+            generate_library(path, 40, setting, "cpu")
+    generate_library(path, 40, setting, "cpu")
+    assert_equal_files(path, undisturbed)
+
+
+def test_bad_requests(tmp_path, setting):
     with pytest.raises(InputError, match="--count is 0"):
-        generate_library(tmp_path / "new.h5", 0, SETTING, "cpu")
+        generate_library(tmp_path / "new.h5", 0, setting, "cpu")
     with pytest.raises(DeviceError, match="unknown device"):
-        generate_library(tmp_path / "new.h5", 1, SETTING, "gpu")
+        generate_library(tmp_path / "new.h5", 1, setting, "gpu")
     with pytest.raises(InputError, match="cannot write"):
-        generate_library(tmp_path / "missing" / "new.h5", 1, SETTING, "cpu")
+        generate_library(tmp_path / "missing" / "new.h5", 1, setting, "cpu")
     (tmp_path / "text.h5").write_text("not a library")
     with pytest.raises(InputError, match="cannot read the structure library"):
-        generate_library(tmp_path / "text.h5", 1, SETTING, "cpu")
+        generate_library(tmp_path / "text.h5", 1, setting, "cpu")
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.h5"]
 
 
-# --- killed -----------------------------------------------------------------------------------------------------------
-
-GROW = """
-import sys
-from pyfai_grf.library import generate
-from pyfai_grf.library.shard import Setting
-generate._SAVE_EVERY_S = 0.0  # saves all the time, so that a kill often meets one
-seen = []
-def report(done, total):
-    if not seen:
-        print("growing", flush=True)
-    seen.append(done)
-print("ready", flush=True)
-generate.generate_library(sys.argv[1], int(sys.argv[2]), Setting(library_seed=6, shape=32), "cpu", report)
-"""
-
-
-def grow_and_kill(path, count, delay_s, stage):
-    """Start growing in a process of its own, and end it without warning ``delay_s`` after it has reached ``stage``."""
-    process = subprocess.Popen([sys.executable, "-c", GROW, str(path), str(count)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        while (line := process.stdout.readline()) != f"{stage}\n":
-            assert line, "the process ended by itself"
-        time.sleep(delay_s)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+def test_drafts_of_killed_runs_are_removed(tmp_path, setting):
+    """Those of processes of this machine that are gone, not of running ones, other machines or other libraries."""
+    if os.name != "posix":
+        pytest.skip("no asking whether a process runs")
+    path = tmp_path / "library-6.h5"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    start = f".library-6.h5.{platform.node()}."
+    gone = f"{start}{ended.pid}.part"
+    others = [f"{start}{os.getppid()}.part", f".library-6.h5.elsewhere.{ended.pid}.part", f".x{gone}", f"{start}x.part"]
+    for name in (gone, *others):
+        (tmp_path / name).write_bytes(b"half a file")
+    generate_library(path, 2, setting, "cpu")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*others, path.name])
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_any_moment_it_resumes_as_if_nothing_had_been(tmp_path, kills):
-    path, reference = tmp_path / "library-6.h5", tmp_path / "reference.h5"
-    count = 3000  # far more than a killed process gets to
-    moments = random.Random(kills)
-    held = 0
-    for kill in range(kills):
-        stage = "growing" if kill else "ready"  # the first time perhaps before anything is there
-        grow_and_kill(path, count, moments.uniform(0.0, 0.6), stage)
-        if not path.exists():
-            continue
-        indices = read_arrays(path)["index"].tolist()
-        assert indices == list(range(len(indices)))  # readable, nothing twice, none left out
-        assert len(indices) >= held  # nothing that was saved is lost
-        held = len(indices)
-    assert held > 0
-    final = held + 5
-    generate_library(path, final, SETTING, "cpu")
-    generate_library(reference, final, SETTING, "cpu")
-    assert_equal_files(path, reference)
+def test_saving_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
+    """By a clock of our own: a save takes 1 s in a library that makes one structure a second."""
+    now = [0.0]
+    saved_at = []
+    save = Shard.save
+
+    def save_slowly(shard):
+        save(shard)
+        now[0] += 1.0
+        saved_at.append(now[0])
+
+    def tick(done, total, workers):
+        now[0] += 1.0
+
+    monkeypatch.setattr(generate.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Shard, "save", save_slowly)
+    generate_library(tmp_path / "new.h5", 150, Setting(6, shape=16), "cpu", tick)
+    first, second, third, *later = saved_at
+    assert first == 1.0  # the empty file
+    assert second - first <= 4.0  # after two seconds; compresses what was there, which the next do not
+    assert third - second <= 4.0
+    # then 50 s after each save; a save, and a structure until the clock is looked at again, come on top
+    assert later[0] - third == pytest.approx(50.0, abs=2.5)
+    assert len(later) == 3  # and the last one at the end

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
-from pyfai_grf.simulation.spectra import spectral_density
+from pyfai_grf.theory.spectra import spectral_density
 
 #: standard errors allowed; with the few hundred comparisons here a false alarm has a chance below 1e-3
 K = 5.0
@@ -16,7 +16,7 @@ K = 5.0
 def whiten(backend, a, shape, voxel_size, seed, wave_numbers):
     """Return |F psi|^2 / Gamma where the field is not cut off, and the mask of those modes, (N, N, N)."""
     amplitudes = compute_amplitudes(a, shape, voxel_size)
-    field = backend.to_host(make_field(backend, backend.make_rng(seed), amplitudes, shape))
+    field = backend.to_host(make_field(backend, seed, amplitudes, shape))
     assert field.shape == (shape,) * 3
     assert field.dtype == np.float32
     n = wave_numbers(shape)
@@ -101,7 +101,7 @@ def test_values_are_gaussian(backend, wave_numbers):
 
 
 def make_field_on_host(backend, seed, amplitudes, shape):
-    return backend.to_host(make_field(backend, backend.make_rng(seed), amplitudes, shape)).astype(np.float64)
+    return backend.to_host(make_field(backend, seed, amplitudes, shape)).astype(np.float64)
 
 
 def test_axes_are_equivalent(backend):
@@ -138,3 +138,14 @@ def test_any_shape_gives_the_same_law(backend):
         variance = 2 * gamma.sum() / shape**6
         error = np.sqrt(2 * np.sum(gamma**2) / np.sum(gamma) ** 2 / 40)
         assert np.mean(fields**2) / variance == pytest.approx(1, abs=K * error)
+
+
+def test_a_finer_grid_over_the_same_box_continues_the_same_field(backend):
+    """The seed gives every wave number its amplitude, however many of them the grid holds."""
+    coarse, fine = (
+        make_field_on_host(backend, 3, compute_amplitudes(1.5, shape, size), shape)
+        for shape, size in ((32, 0.5), (64, 0.25))
+    )
+    # the coarse grid lacks the field's modes beyond its Nyquist limit, a q = 9.4: nothing
+    scale = 8 * fine[::2, ::2, ::2]
+    assert np.max(np.abs(coarse - scale)) < 1e-4 * coarse.std()

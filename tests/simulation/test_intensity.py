@@ -7,9 +7,9 @@ import pytest
 
 import pyfai_grf as grf
 from pyfai_grf.core.errors import DeviceError, InputError
-from pyfai_grf.simulation.closed_form import compute_surface_per_volume, expected_intensity
 from pyfai_grf.simulation.intensity import PAPER_Q_NM1, compute_shells
 from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
+from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
 
 #: standard errors allowed
 K = 5.0
@@ -24,7 +24,7 @@ VOXEL = 0.5
 def labels(request, engine):
     """A three-phase structure on the engine's device, even or odd box."""
     model = StructureModel(2.0, 0.6, 0.35, request.param, VOXEL)
-    return make_labels(engine, model, engine.make_rng(2))
+    return make_labels(engine, model, 2)
 
 
 def transform(engine, labels, density):
@@ -159,7 +159,7 @@ def simulate_two_phases(backend, a, porosity, shape, q, n_seeds, smoothing=0.0):
     curves = []
     for seed in range(n_seeds):
         model = StructureModel(a, porosity, 0.0, shape, VOXEL, smoothing)
-        labels = make_labels(backend, model, backend.make_rng(seed))
+        labels = make_labels(backend, model, seed)
         curves.append(compute_shells(backend, labels, VOXEL, q[-1]).compute_intensity(q, 0.65))
     return np.array(curves)
 
@@ -220,6 +220,21 @@ def test_voxels_lift_the_tail(grid_covariance, wave_numbers):
         assert bias == pytest.approx(aliases, abs=0.005)
 
 
+def test_shell_means_scatter_by_the_gamma_law(backend, wave_numbers):
+    """Where many modes make a shell mean it scatters as a gamma variable of N_eff = 1/(2 sum w^2): modes are pairs."""
+    shape, n_seeds = 32, 200
+    step = 2 * np.pi / (shape * VOXEL)
+    q = step * np.arange(2, 7)  # windows of Eq. 4 are half a step wide: values two sigma apart are nearly independent
+    curves = simulate_two_phases(backend, 0.8, 0.4, shape, q, n_seeds)
+    n = wave_numbers(shape)[wave_numbers(shape) > 0]
+    weights = np.exp(-2 * (n - q[:, None] / step) ** 2) / n**2
+    weights /= weights.sum(axis=1, keepdims=True)
+    expected = 2 * np.sum(weights**2, axis=1)
+    ratio = curves.var(axis=0, ddof=1) / curves.mean(axis=0) ** 2 / expected
+    # a variance from m values has a relative error of sqrt(2/m); 0.1 for what is not Gaussian in a binary structure
+    assert ratio.mean() == pytest.approx(1, abs=0.1 + K * np.sqrt(2 / (n_seeds - 1) / q.size))
+
+
 def test_porod_law(backend, grid_covariance, wave_numbers):
     """Slope -4 and prefactor 2 pi S_V, after the voxels' aliases are divided out."""
     a, porosity, shape, n_seeds = 2.5, 0.4, 96, 6
@@ -271,7 +286,7 @@ def test_boxes_of_any_size_and_voxel_share_the_papers_scale(backend, wave_number
     # voxels better resolved
     ratio = means["small"] / means["fine"]
     assert np.all(np.abs(ratio - 1) < K * np.hypot(errors["small"], errors["fine"]) + 0.05)
-    assert np.all(np.hypot(errors["small"], errors["large"]) < 0.03)
+    assert np.all(np.hypot(errors["small"], errors["large"]) < 0.04)
 
 
 def test_scale_is_exact(backend):
@@ -279,7 +294,7 @@ def test_scale_is_exact(backend):
     q = np.linspace(0.8, 3.0, 12)
     _, one = grf.simulate(1.5, 0.6, 0.0, shape=32, voxel_size=0.5, q=q, seed=4, device=backend.device)
     model = StructureModel(3.0, 0.6, 0.0, 32, 1.0, smoothing_nm=2.0)
-    labels = make_labels(backend, model, backend.make_rng(4))
+    labels = make_labels(backend, model, 4)
     other = compute_shells(backend, labels, 1.0, q[-1] / 2).compute_intensity(q / 2, 0.65)
     np.testing.assert_allclose(other, 8 * one, rtol=1e-6)
 

@@ -10,6 +10,8 @@ from scipy.ndimage import distance_transform_edt
 
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.simulation import kernels
+from pyfai_grf.simulation.distance import measure_distance
+from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 
 #: one even, one odd box, one narrower than the kernels' reach
@@ -85,7 +87,7 @@ def test_distance_is_euclidean_and_periodic(engine, rng, shape, reach):
     tiled = distance_transform_edt(~np.tile(solid, (3, 3, 3)))  # independent: the middle of 27 copies
     middle = slice(shape, 2 * shape)
     expected = np.minimum(np.round(tiled[middle, middle, middle] ** 2), reach**2)
-    distance = kernels.measure_distance(engine, engine.xp.asarray(solid.view(np.uint8)), reach)
+    distance = measure_distance(engine, engine.xp.asarray(solid.view(np.uint8)), reach)
     np.testing.assert_array_equal(engine.to_host(distance), expected)
 
 
@@ -106,7 +108,8 @@ def test_sum_shells(engine, rng, shape):
     xp = engine.xp
     half = [xp.asarray(f[np.ix_(kept, kept, range(n_max + 1))].astype(np.complex64)) for f in (layer, solid)]
     square = xp.asarray(numbers[kept] ** 2)
-    sums = engine.to_host(kernels.sum_shells(engine, *half, square, square, n_max**2 + 1))
+    squares = square, square, xp.arange(n_max + 1) ** 2
+    sums = engine.to_host(kernels.sum_shells(engine, *half, squares, n_max**2 + 1))
     # complex64 amplitudes: 1e-7 each, sums in double precision; layer-solid terms cancel, so on the scale of the others
     scale = np.sqrt(expected[0] * expected[2])
     np.testing.assert_allclose(sums[[0, 2]], expected[[0, 2]], rtol=1e-6)
@@ -133,13 +136,22 @@ def test_count_boundaries(engine, rng, shape):
     ("a", "porosity", "layer_fraction", "smoothing"),
     [(2.0, 0.6, 0.3, 1.0), (0.8, 0.5, 0.3, 1.0), (4.0, 0.9, 0.5, 0.7), (2.0, 0.3, 0.2, 0.0), (2.0, 0.5, 0.0, 1.0)],
 )
-def test_compiled_and_plain_structures_agree(a, porosity, layer_fraction, smoothing):
-    pytest.importorskip("numba")
-    compiled = get_backend("cpu")
-    plain = dataclasses.replace(compiled, use_compiled=False)
+def test_every_engine_makes_the_same_structure(engine, a, porosity, layer_fraction, smoothing):
+    """The seed alone decides: NumPy, compiled loops and the GPU's kernels give one structure, voxel by voxel."""
     model = StructureModel(a, porosity, layer_fraction, 40, 0.5, smoothing)
-    one, other = (make_labels(engine, model, engine.make_rng(4)) for engine in (compiled, plain))
+    one = engine.to_host(make_labels(engine, model, 4))
+    other = make_labels(dataclasses.replace(get_backend("cpu"), use_compiled=False), model, 4)
     # the smoothed fields differ by float32 rounding (1e-6, relative), which moves only voxels at the thresholds:
     # of 64,000 voxels whose logarithms spread over more than one unit fewer than one is expected to move
     assert np.count_nonzero(one != other) <= 4
     assert np.bincount(one.ravel(), minlength=3).tolist() == np.bincount(other.ravel(), minlength=3).tolist()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_changes_nothing(threads):
+    model = StructureModel(2.0, 0.6, 0.3, 40)
+    some, usual = get_backend("cpu", threads=threads), get_backend("cpu")
+    one, other = (make_labels(backend, model, 4) for backend in (some, usual))
+    np.testing.assert_array_equal(one, other)
+    sums = [compute_shells(backend, one, 0.5, 4.0).partials for backend in (some, usual)]
+    np.testing.assert_array_equal(*sums)

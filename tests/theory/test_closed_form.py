@@ -7,15 +7,15 @@ import pytest
 from scipy.integrate import quad, simpson, trapezoid
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.simulation.closed_form import (
+from pyfai_grf.theory.closed_form import (
     compute_mean_chords,
     compute_scale_free_intensity,
     compute_surface_per_volume,
     compute_threshold,
     expected_intensity,
 )
-from pyfai_grf.simulation.covariance import compute_correlation, compute_covariance
-from pyfai_grf.simulation.spectra import spectral_density
+from pyfai_grf.theory.covariance import compute_correlation, compute_covariance
+from pyfai_grf.theory.spectra import spectral_density
 
 POROSITIES = np.array([0.02, 0.1, 0.3, 0.5, 0.77, 0.9, 0.98])
 R = np.linspace(0, 80, 8001)

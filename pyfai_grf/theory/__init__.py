@@ -1,0 +1,1 @@
+"""What is known exactly: spectral densities of the field, and the expected curve of an infinite sample."""
