@@ -63,7 +63,7 @@ def simulate(
     layer_density : electron density of the layer relative to the solid.
     shape, voxel_size : edge of the periodic box in voxels, and of a voxel in nm.
     q : (Q,) in 1/nm, increasing; None for the published 500 points from 0.04 to 3.
-    seed : the same seed gives the same structure on the same device.
+    seed : the same seed gives the same structure, on every device to float32 rounding at the phase boundaries.
     device : "auto", "cpu" or "cuda".
     spectrum : spectral density of the field, such as "power:n=6"; the paper's is "roding2022".
 

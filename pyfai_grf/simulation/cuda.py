@@ -275,6 +275,7 @@ class CudaTwin:
     def sum_shells(self, layer: Any, solid: Any, squares: tuple[Any, Any, Any], size: int) -> Any:
         """Return sums over equal n^2 of |layer|^2, Re(layer conj(solid)) and |solid|^2, as (3, size) float64."""
         xp, n = self.xp, layer.size
+        layer, solid = xp.ascontiguousarray(layer), xp.ascontiguousarray(solid)
         sums = xp.zeros((3, size), dtype=xp.uint64)
         # no sum is above N^6 (Parseval, densities 0 and 1): with a margin that fills 62 of the 63 bits
         scale = 2.0 ** (62 - ceil(6 * log2(layer.shape[0])) - 1)

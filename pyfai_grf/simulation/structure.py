@@ -97,7 +97,7 @@ def make_structure(
     porosity : volume fraction that is not solid.
     layer_fraction : fraction of the pore space that the layer at the interface fills; 0 for two phases.
     shape, voxel_size : edge of the box in voxels, and of a voxel in nm.
-    seed : the same seed gives the same structure on the same device.
+    seed : the same seed gives the same structure, on every device to float32 rounding at the phase boundaries.
     device : "auto", "cpu" or "cuda".
     smoothing : standard deviation in nm of the Gaussian that smooths the interface (Eq. 9); the paper's is 1 nm.
         0 leaves it out; the layer is then ordered by the distance to the solid alone.
