@@ -4,6 +4,7 @@
 
 Contenders, each in a process of its own so that its peak memory is its own:
 ours   one three-phase structure and its curves at three layer densities, after one warm-up for compilation;
+numpy  the same where numba is not installed, on fewer points;
 plain  the same written down from the paper in NumPy and SciPy: white noise, forward and inverse FFT, quantiles by
        partition, Gaussian filter, one FFT a density, shell means by bincount over the rounded radius;
 floor  one rfft and one irfft of an array of that size.
@@ -14,6 +15,7 @@ The result is on the host when the clock stops.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -33,6 +35,7 @@ import scipy.ndimage
 VOXEL_NM = 0.5
 DENSITIES = (0.0, 0.65, 1.0)
 DESIGN_POINTS = 15
+NUMPY_POINTS = 5
 #: (a, porosity, layer_fraction): corners of the published range; the last has the thickest layer
 CORNERS = [(0.8, 0.1, 0.05), (0.8, 0.5, 0.3), (0.8, 0.9, 0.5), (8.0, 0.1, 0.05), (8.0, 0.5, 0.5), (8.0, 0.9, 0.5)]
 #: the transcription takes the same time everywhere
@@ -47,13 +50,13 @@ def count_cores() -> int:
 # --- contenders: each returns a function of a point -------------------------------------------------------------------
 
 
-def prepare_ours(shape: int, device: str) -> tuple[Callable, list]:
+def prepare_ours(shape: int, device: str, use_compiled: bool = True) -> tuple[Callable, list]:
     from pyfai_grf.core.backend import get_backend
     from pyfai_grf.library.design import get_point
     from pyfai_grf.simulation.intensity import PAPER_Q_NM1, compute_shells
     from pyfai_grf.simulation.structure import StructureModel, make_labels
 
-    backend = get_backend(device)
+    backend = dataclasses.replace(get_backend(device), use_compiled=use_compiled)
 
     def simulate(a: float, porosity: float, layer_fraction: float) -> list[np.ndarray]:
         model = StructureModel(a, porosity, layer_fraction, shape, VOXEL_NM)
@@ -62,9 +65,14 @@ def prepare_ours(shape: int, device: str) -> tuple[Callable, list]:
         return [shells.compute_intensity(PAPER_Q_NM1, density) for density in DENSITIES]
 
     design = [tuple(get_point(1, index).values()) for index in range(DESIGN_POINTS)]
-    simulate(*design[0])
-    simulate(*CORNERS[-1])  # the deepest layers take a path of their own
+    for point in (design[0], CORNERS[-1]) if use_compiled else ():  # the deepest layers take a path of their own
+        simulate(*point)
     return simulate, design + CORNERS
+
+
+def prepare_numpy(shape: int, device: str) -> tuple[Callable, list]:
+    simulate, points = prepare_ours(shape, "cpu", use_compiled=False)
+    return simulate, points[:NUMPY_POINTS]
 
 
 def prepare_plain(shape: int, device: str) -> tuple[Callable, list]:
@@ -112,7 +120,7 @@ def prepare_floor(shape: int, device: str) -> tuple[Callable, list]:
     return transform, [()] * REPEATS
 
 
-CONTENDERS = {"ours": prepare_ours, "plain": prepare_plain, "floor": prepare_floor}
+CONTENDERS = {"ours": prepare_ours, "numpy": prepare_numpy, "plain": prepare_plain, "floor": prepare_floor}
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
