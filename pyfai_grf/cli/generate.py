@@ -18,7 +18,7 @@ number in it.
 
 several processes or GPUs of this machine:
   pyfai-grf generate library-1.h5 --count 5000 --workers 4
-  On the CPU each has its share of the cores, and needs 2.5 GB for a box of 512 voxels. With --device cuda the
+  On the CPU each has its share of the cores, and needs 3 GB for a box of 512 voxels. With --device cuda the
   first works on the first GPU, the second on the second, and so on.
 
 a cluster, through Dask (pip install pyfai-grf[cluster], on every machine the same version):
