@@ -23,6 +23,7 @@ FLOORS = {
     "reduce": 1,
     "simulation": 2,
     "features": 2,
+    "film": 3,
     "learn": 3,
     "report": 3,
     "io": 3,
@@ -145,7 +146,7 @@ def _list_modules(room: str) -> list[str]:
 
 def test_simulating_needs_no_pyfai_and_no_xgboost() -> None:
     """A cluster node that grows a library has neither detector nor trees."""
-    modules = [module for room in ("theory", "simulation", "library") for module in _list_modules(room)]
+    modules = [module for room in ("theory", "simulation", "film", "library") for module in _list_modules(room)]
     modules.remove("pyfai_grf.library.cluster")  # loads Dask
     loaded = _list_loaded("\n".join(f"import {name}" for name in modules))
     assert loaded.isdisjoint({"pyFAI", "xgboost", "cupy", "matplotlib", "silx"})

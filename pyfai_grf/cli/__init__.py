@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "the same for curves that are reduced already",
     "simulate": "one structure and its scattering curve",
     "generate": "grow a library of simulated structures; stopped at any moment, it resumes",
+    "tabulate": "simulate films on solids, and make from them the table of expected three-phase curves",
     "train": "train a model for a material class, a q range, a detector",
     "evaluate": "a model's errors beside the published ones",
     "models": "the bundled models: q range, errors, provenance",

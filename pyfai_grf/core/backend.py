@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,9 +47,23 @@ class Backend:
         with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(function, parts))
 
+    def load_loops(self, module: str) -> Any:
+        """Return the module of compiled loops called ``module`` where they are to be used, else None."""
+        return _import_loops(module) if self.use_compiled and self.device == "cpu" else None
+
     def to_host(self, array: Any) -> Any:
         """Return ``array`` as a NumPy array."""
         return array if self.device == "cpu" else self.xp.asnumpy(array)
+
+
+@lru_cache
+def _import_loops(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as problem:
+        if (problem.name or "").startswith("pyfai_grf"):
+            raise
+        return None  # no numba, or one that does not fit the NumPy that is installed
 
 
 def count_cores() -> int:

@@ -41,9 +41,9 @@ def generate_library(
     with (structures held, count, workers) when structures have come in, and about once a second while none do.
 
     Only this process writes the file. Stopped at any moment (or left by its workers, or by the scheduler) and started
-    again, the shard becomes the same as in one undisturbed run on the same kind of device. An error or Ctrl-C saves what
-    was made; a kill costs what was made since the last save: 2 s of work, or 50 times what a save takes where that is
-    more (about 5 s at 10,000 structures, 50 s at 100,000).
+    again, the shard becomes the same as in one undisturbed run on the same kind of device. An error or Ctrl-C saves
+    what was made; a kill costs what was made since the last save: 2 s of work, or 50 times what a save takes where
+    that is more (about 5 s at 10,000 structures, 50 s at 100,000).
 
     Raises
     ------

@@ -6,25 +6,12 @@ the CPU where numba is installed. Elsewhere SciPy's (or CuPy's) transform of the
 
 from __future__ import annotations
 
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.simulation.cuda import load_twin
 
-
-@lru_cache(maxsize=1)
-def _import_compiled() -> ModuleType | None:
-    try:
-        from pyfai_grf.simulation import distance_compiled
-    except ImportError:
-        return None
-    return distance_compiled
-
-
-def _get_twin(backend: Backend) -> Any:
-    return _import_compiled() if backend.use_compiled and backend.device == "cpu" else None
+_LOOPS = "pyfai_grf.simulation.distance_compiled"
 
 
 def measure_distance(backend: Backend, solid: Any, reach: int) -> Any:
@@ -34,7 +21,7 @@ def measure_distance(backend: Backend, solid: Any, reach: int) -> Any:
     """
     if backend.use_compiled and backend.device != "cpu":
         return load_twin(backend.xp).measure_distance(solid, reach)
-    if (twin := _get_twin(backend)) and twin.can_measure(solid.shape, reach):
+    if (twin := backend.load_loops(_LOOPS)) and twin.can_measure(solid.shape, reach):
         return twin.measure_distance(backend, solid, reach)
     return _transform(backend, solid, reach, False)[0]
 
@@ -44,7 +31,7 @@ def find_nearest(backend: Backend, solid: Any, reach: int) -> tuple[Any, Any]:
 
     Of several at the same distance, any. From ``reach`` on the index means nothing.
     """
-    if (twin := _get_twin(backend)) and twin.can_measure(solid.shape, reach):
+    if (twin := backend.load_loops(_LOOPS)) and twin.can_measure(solid.shape, reach):
         return twin.find_nearest(backend, solid, reach)
     return _transform(backend, solid, reach, True)
 

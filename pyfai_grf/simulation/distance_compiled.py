@@ -31,9 +31,9 @@ def measure_distance(backend: Backend, solid: Any, reach: int) -> Any:
 
 def find_nearest(backend: Backend, solid: Any, reach: int) -> tuple[Any, Any]:
     """Return the squared distance and the flat index of the nearest solid voxel, int32."""
-    squared, sources = _sweep(backend, solid, reach, True)
+    squared, (first, second, third) = _sweep(backend, solid, reach, True)
     flat = np.empty(solid.shape, np.int32)
-    backend.map_slices(lambda part: _follow(*sources, part.start, part.stop, flat), solid.shape[0], _PLANES)
+    backend.map_slices(lambda part: _follow(first, second, third, part.start, part.stop, flat), solid.shape[0], _PLANES)
     return squared, flat
 
 

@@ -7,8 +7,6 @@ a GPU. All are tested against each other.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 from pyfai_grf.core.backend import Backend
@@ -17,20 +15,7 @@ from pyfai_grf.simulation.white_noise import draw_noise
 
 #: planes of the box handled at once: enough to feed a core, few enough that temporaries stay near it
 PLANES = 16
-
-
-@lru_cache(maxsize=1)
-def _import_compiled() -> ModuleType | None:
-    try:
-        from pyfai_grf.simulation import compiled
-    except ImportError:
-        return None
-    return compiled
-
-
-def _get_twin(backend: Backend) -> Any:
-    """Return the compiled loops, which work on slices, where they are to be used."""
-    return _import_compiled() if backend.use_compiled and backend.device == "cpu" else None
+_LOOPS = "pyfai_grf.simulation.compiled"
 
 
 def _get_gpu_twin(backend: Backend) -> Any:
@@ -49,7 +34,7 @@ def draw_modes(
     if gpu := _get_gpu_twin(backend):
         gpu.draw_modes(key, numbers, shape, amplitudes, modes)
         return
-    if twin := _get_twin(backend):
+    if twin := backend.load_loops(_LOOPS):
         twin.draw_modes(key, numbers[0], numbers[1], squares, shape, amplitudes, modes)
         return
     xp = backend.xp
@@ -63,7 +48,7 @@ def collect_between(backend: Backend, values: Any, low: float, high: float) -> t
     """Return the number of ``values`` (flat) below ``low`` and the indices of those in [low, high]."""
     if gpu := _get_gpu_twin(backend):
         return gpu.collect_between(values, low, high)
-    xp, twin = backend.xp, _get_twin(backend)
+    xp, twin = backend.xp, backend.load_loops(_LOOPS)
     low, high = values.dtype.type(low), values.dtype.type(high)
 
     def collect(part: slice) -> tuple[int, Any]:
@@ -83,7 +68,7 @@ def count_thresholds(backend: Backend, values: Any, thresholds: Any) -> Any:
     """Return how many of the one or two ``thresholds`` each of ``values`` (flat) reaches, as uint8."""
     if gpu := _get_gpu_twin(backend):
         return gpu.count_thresholds(values, thresholds)
-    xp, twin = backend.xp, _get_twin(backend)
+    xp, twin = backend.xp, backend.load_loops(_LOOPS)
     labels = xp.empty(values.size, xp.uint8)
 
     def count(part: slice) -> None:
@@ -102,7 +87,7 @@ def smooth_periodic(backend: Backend, binary: Any, taps: Any) -> Any:
     """Return the separable periodic convolution of ``binary`` (N, N, N) with symmetric ``taps`` (R + 1,)."""
     if gpu := _get_gpu_twin(backend):
         return gpu.smooth_periodic(binary, taps)
-    xp, twin = backend.xp, _get_twin(backend)
+    xp, twin = backend.xp, backend.load_loops(_LOOPS)
     field = xp.empty(binary.shape, taps.dtype)
     kernel = xp.concatenate((taps[:0:-1], taps))
 
@@ -134,7 +119,7 @@ def sum_shells(backend: Backend, layer: Any, solid: Any, squares: tuple[Any, Any
     """
     if gpu := _get_gpu_twin(backend):
         return gpu.sum_shells(layer, solid, squares, size)
-    if twin := _get_twin(backend):
+    if twin := backend.load_loops(_LOOPS):
         return twin.sum_shells(layer, solid, *squares, size)
     xp = backend.xp
     n2 = squares[0][:, None, None] + squares[1][:, None] + squares[2]
@@ -150,7 +135,7 @@ def count_boundaries(backend: Backend, labels: Any) -> Any:
     """Return the periodic face counts (3 axes, 3 pairs): pore|layer, pore|solid, layer|solid."""
     if gpu := _get_gpu_twin(backend):
         return gpu.count_boundaries(labels)
-    xp, twin = backend.xp, _get_twin(backend)
+    xp, twin = backend.xp, backend.load_loops(_LOOPS)
 
     def count(part: slice) -> Any:
         here, following = labels[part], labels[part.stop % labels.shape[0]]

@@ -16,6 +16,7 @@ from pyfai_grf.core.records import FloatArray
 from pyfai_grf.theory.covariance import compute_surface, compute_threshold, validate_porosity
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity, look_up_intensity, validate_q
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
+from pyfai_grf.theory.three_phase import expected_three_phase
 
 __all__ = [
     "average_curves",
@@ -68,7 +69,7 @@ def expected_intensity(
     q = validate_q(q, "q")
     a, porosity, layer = _validate_shape(a, porosity, layer)
     if np.any(layer != 0):
-        return _expect_three_phases(q, a, porosity, layer, layer_density, spectrum)
+        return expected_three_phase(q, a, porosity, layer, layer_density, spectrum)
     threshold = np.abs(compute_threshold(porosity)).reshape(-1, 1)
     lengths, points = a.reshape(-1, 1), q.reshape(1, -1)
     result = np.empty((len(lengths), points.size))
@@ -77,19 +78,6 @@ def expected_intensity(
         part = slice(start, start + rows)
         result[part] = lengths[part] ** 3 * look_up_intensity(lengths[part] * points, threshold[part], spectrum)
     return result.reshape(a.shape + q.shape)
-
-
-def _expect_three_phases(
-    q: FloatArray, a: FloatArray, porosity: FloatArray, layer: FloatArray, density: float, spectrum: Spectrum
-) -> FloatArray:
-    try:
-        from pyfai_grf.theory.three_phase import expected_three_phase
-    except ModuleNotFoundError:
-        raise InputError(
-            f"layer_fraction is {layer[layer != 0].flat[0]:g}: the expected three-phase curve is not available yet. "
-            "Leave it 0 for two phases, or use simulate for one structure of the three-phase model"
-        ) from None
-    return np.asarray(expected_three_phase(q, a, porosity, layer, density, spectrum))
 
 
 def average_curves(

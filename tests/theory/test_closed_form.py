@@ -179,6 +179,10 @@ def test_bad_input(q, a, porosity, message):
         expected_intensity(q, a, porosity)
 
 
-def test_three_phases_are_refused_with_a_way_out():
-    with pytest.raises(InputError, match=r"not available yet.*simulate"):
-        expected_intensity([0.1], 4.0, 0.7, layer_fraction=0.2)
+def test_three_phases_are_answered_by_the_table_and_refused_without_one():
+    q = np.array([0.1, 1.0])
+    two, three = expected_intensity(q, 4.0, 0.7), expected_intensity(q, 4.0, 0.7, 0.2, 0.65)
+    assert np.all(three != two)
+    np.testing.assert_allclose(expected_intensity(q, 4.0, 0.7, 0.0, 0.65), two)
+    with pytest.raises(InputError, match=r"no table of expected three-phase .* power:n=6.*tabulate"):
+        expected_intensity(q, 4.0, 0.7, 0.2, spectrum="power:n=6")

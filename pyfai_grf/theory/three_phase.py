@@ -1,0 +1,138 @@
+"""The expected curve of an infinite three-phase sample: a film of uniform thickness on the solid.
+
+Solid S = {psi >= T} of a Gaussian random field, film = the pore points nearest to it, up to the layer fraction nu of
+the pores; D is both. No voxels, no smoothing. Nothing but ``a`` carries a length, so with x = q a
+
+    I/V = a^3 [d^2 f_DD + 2 d (1 - d) f_SD + (1 - d)^2 f_SS]
+
+for the layer density d. f_SS is the two-phase closed form, exact; f_DD and f_SD were simulated (``film.boxes``) and
+made smooth (``film.fit``); beyond the simulated x they go on by Porod's law and the film's interference.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.theory.scale_free import validate_q
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
+from pyfai_grf.theory.three_phase_table import ThreePhaseTable, load_table
+
+__all__ = ["add_table", "compute_film_thickness", "expected_three_phase", "expected_three_phase_error", "get_table"]
+
+_ADDED: dict[Spectrum, ThreePhaseTable] = {}
+
+
+def add_table(path: str | Path) -> ThreePhaseTable:
+    """Use the table in ``path`` (written by ``pyfai-grf tabulate``) for its spectrum from now on, and return it.
+
+    Raises
+    ------
+    InputError
+        If it is no such table.
+    """
+    table = load_table(Path(path))
+    _ADDED[table.spectrum] = table
+    return table
+
+
+def get_table(spectrum: str | Spectrum = DEFAULT_SPECTRUM) -> ThreePhaseTable:
+    """Return the table for ``spectrum``: one that was added, or a bundled one; read once.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    spectrum = get_spectrum(spectrum)
+    table = _ADDED.get(spectrum) or _read_bundled().get(spectrum)
+    if table is None:
+        raise InputError(
+            f"there is no table of expected three-phase curves for spectrum {spectrum.text}: make one with "
+            f"'pyfai-grf tabulate BOXES --count 60 --spectrum {spectrum.text} -o TABLE.npz' and load it by add_table"
+        )
+    return table
+
+
+@functools.lru_cache(maxsize=1)
+def _read_bundled() -> dict[Spectrum, ThreePhaseTable]:
+    folder = Path(str(importlib.resources.files("pyfai_grf_models")))
+    tables = [load_table(path) for path in sorted(folder.glob("three-phase*.npz"))]
+    return {table.spectrum: table for table in tables}
+
+
+def expected_three_phase(
+    q: ArrayLike,
+    a: ArrayLike,
+    porosity: ArrayLike,
+    layer_fraction: ArrayLike,
+    layer_density: float = PAPER_LAYER_DENSITY,
+    spectrum: str | Spectrum = DEFAULT_SPECTRUM,
+) -> FloatArray:
+    """Return the expected I(q)/V in nm^3 of an infinite sample with electron densities 0, layer_density and 1.
+
+    From the table, smooth in every argument. ``q`` in 1/nm, any shape; ``a`` in nm, ``porosity`` and
+    ``layer_fraction`` numbers or one axis (N,), broadcast. Returns (*q.shape), or (N, *q.shape).
+
+    Raises
+    ------
+    InputError
+        For values outside the table, q negative, or a spectrum without a table.
+    """
+    table = get_table(spectrum)
+    q = validate_q(q, "q")
+    a, porosity, layer = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, porosity, layer_fraction)))
+    table.check_range(porosity[layer != 0], layer[layer != 0])
+    rows = zip(a.ravel(), porosity.ravel(), layer.ravel(), strict=True)
+    points = q.ravel()
+    curves = [length**3 * table.expect(length * points, p, nu, layer_density) for length, p, nu in rows]
+    return np.reshape(curves, a.shape + q.shape)
+
+
+def expected_three_phase_error(
+    q: ArrayLike,
+    a: float,
+    porosity: float,
+    layer_fraction: float,
+    layer_density: float = PAPER_LAYER_DENSITY,
+    spectrum: str | Spectrum = DEFAULT_SPECTRUM,
+) -> FloatArray:
+    """Return the relative standard error of :func:`expected_three_phase`, same shape as ``q``, for one sample.
+
+    From the scatter of the boxes that the table was made of (jackknife over groups of boxes), and what their voxels
+    may have left. It is large where little is scattered: near a density that lets the film's two faces cancel.
+
+    Raises
+    ------
+    InputError
+        As :func:`expected_three_phase`.
+    """
+    table = get_table(spectrum)
+    table.check_range(porosity, layer_fraction)
+    x = a * validate_q(q, "q")
+    curve, error = table.expect_error(x.ravel(), porosity, layer_fraction, layer_density)
+    return np.asarray((error / curve).reshape(x.shape))
+
+
+def compute_film_thickness(
+    a: ArrayLike, porosity: ArrayLike, layer_fraction: ArrayLike, spectrum: str | Spectrum = DEFAULT_SPECTRUM
+) -> FloatArray:
+    """Return the thickness in nm of the film that fills ``layer_fraction`` of the pores; arguments broadcast.
+
+    Raises
+    ------
+    InputError
+        For values outside the table, or a spectrum without one.
+    """
+    table = get_table(spectrum)
+    a, porosity, layer = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, porosity, layer_fraction)))
+    table.check_range(porosity, layer)
+    values = [table.get_thickness(p, nu) for p, nu in zip(porosity.ravel(), layer.ravel(), strict=True)]
+    return np.asarray(a * np.reshape(values, a.shape))

@@ -1,0 +1,224 @@
+"""The table of expected three-phase curves: what it holds, and how a curve comes out of it.
+
+At its nodes (porosity, layer fraction) three cubic splines in v = x^2 / (x^2 + c^2), in which a function of
+x = q a that is even at 0 and approaches its limit as 1/x^2 is smooth from end to end:
+
+    log f_DD = log f_two-phase(x, porosity (1 - nu)) + r(v)
+    f_SD = sqrt(f_SS f_DD) [alpha(v) cos(x t) + beta(v) X_SCALE sin(x t) / x]
+
+S is the solid, D solid and film, nu the layer fraction, t the film's thickness (a = 1). Both faces of a film scatter
+in phase; with that divided out, what is left varies slowly with x, porosity and nu, and splines through the nodes do.
+Without a layer, r = 0, alpha = 1 and t = 0: the two-phase closed form, exactly.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.interpolate import BSpline, CubicSpline
+from scipy.special import ndtr, ndtri
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import FloatArray
+from pyfai_grf.theory.covariance import compute_surface
+from pyfai_grf.theory.scale_free import look_up_intensity
+from pyfai_grf.theory.spectra import Spectrum, get_spectrum
+
+FORMAT = "pyfai-grf three-phase table 1"
+#: layer fractions of the table's nodes
+LAYER_NODES = np.array([0.0, 0.02, 0.06, 0.12, 0.19, 0.27, 0.36, 0.44, 0.52, 0.6])
+#: the x at which v is one half; for alpha and beta at porosity 0.5, with the power by which it falls with thickness
+X_SCALE, _SCALE_POWER = 2.5, 0.2
+#: the finest voxels' error relative to the faces' scattering, at this x and beyond; it grows as x^2, and for films
+#: thinner than this layer fraction it falls. Judged by half the voxel size, and by d(volume)/d(thickness)
+_VOXELS, _X_VOXELS, _THIN = 0.005, 25.0, 0.1
+#: what a porosity may miss the table's range by, from rounding
+_SLACK = 1e-4
+
+
+def map_x(x: FloatArray, scale: float = X_SCALE) -> FloatArray:
+    """Return v = x^2 / (x^2 + scale^2), from 0 at x = 0 to 1 at infinity."""
+    square = np.square(x)
+    return np.asarray(square / (square + scale**2))
+
+
+def find_wave_scale(porosity: float, spectrum: Spectrum) -> float:
+    """Return the scale in v of alpha and beta: smaller where films are thicker.
+
+    What depends on x t, not on x alone, then moves less from porosity to porosity (leaving nodes out, the error of
+    the others' spline is smallest like this).
+    """
+    surfaces = compute_surface(np.array([0.0, ndtri(porosity)]), spectrum)
+    thickness = 2 * porosity * surfaces[0] / surfaces[1]
+    return float(X_SCALE * thickness**-_SCALE_POWER)
+
+
+def make_knots(intervals: int) -> FloatArray:
+    """Return the knots of cubic splines over 0 <= v <= 1."""
+    return np.concatenate(([0.0] * 3, np.linspace(0, 1, intervals + 1), [1.0] * 3))
+
+
+@dataclass(frozen=True)
+class ThreePhaseTable:
+    """What ``film.fit`` found, and its jackknife replicates (row 0 holds all boxes, rows 1 .. R leave some out).
+
+    ``thresholds`` (J,) of the unit field; ``curves`` (1 + R, 3, J, M, C): spline coefficients over ``knots`` of the
+    log ratio, alpha and beta at the porosities and ``LAYER_NODES``; ``stretch`` (1 + R, J, M): the film's thickness
+    over that of the same volume on a flat surface of the same area (1 without a layer); ``description``: spectrum,
+    versions, seed, boxes.
+    """
+
+    thresholds: FloatArray
+    curves: FloatArray
+    stretch: FloatArray
+    knots: FloatArray
+    description: dict[str, Any]
+
+    @functools.cached_property
+    def spectrum(self) -> Spectrum:
+        """The spectral density of the field."""
+        return get_spectrum(self.description["spectrum"])
+
+    def save(self, path: Path) -> None:
+        """Write the table.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        content = json.dumps({"format": FORMAT, **self.description})
+        try:
+            np.savez_compressed(
+                path,
+                description=np.array(content),
+                curves=self.curves.astype(np.float32),
+                stretch=self.stretch.astype(np.float32),
+                thresholds=self.thresholds,
+                knots=self.knots,
+                layer_nodes=LAYER_NODES,
+            )
+        except OSError as problem:
+            raise InputError(f"cannot write {path}: {problem.strerror}") from None
+
+    def expect(
+        self, x: FloatArray, porosity: float, layer_fraction: float, layer_density: float, row: int = 0
+    ) -> FloatArray:
+        """Return I/(V a^3) at ``x`` (Q,) for one sample; ``row`` chooses all boxes or a replicate."""
+        solid, film = self._look_up_solids(x, porosity, layer_fraction)
+        dd, sd = self._evaluate(x, porosity, layer_fraction, row, solid, film)
+        d = layer_density
+        return np.asarray(d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * solid)
+
+    def expect_error(
+        self, x: FloatArray, porosity: float, layer_fraction: float, layer_density: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return I/(V a^3) and its standard error, both (Q,).
+
+        The boxes' scatter (delete-group jackknife) and what the finest voxels may have left at high x.
+        """
+        solid, film = self._look_up_solids(x, porosity, layer_fraction)
+        d, curves = layer_density, []
+        for row in range(len(self.curves)):
+            dd, sd = self._evaluate(x, porosity, layer_fraction, row, solid, film)
+            curves.append(d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * solid)
+        replicates = np.array(curves[1:])
+        variance = np.sum((replicates - replicates.mean(axis=0)) ** 2, axis=0)
+        variance *= (len(replicates) - 1) / len(replicates)
+        faces = d * d * film + 2 * np.abs(d * (1 - d)) * np.sqrt(solid * film)
+        voxels = _VOXELS * np.minimum(x / _X_VOXELS, 1) ** 2 * min(layer_fraction / _THIN, 1) * faces
+        return np.asarray(curves[0]), np.sqrt(variance + voxels**2)
+
+    def summarise_error(self, layer_density: float) -> tuple[float, float]:
+        """Return the median and the 99th percentile of the relative standard error over the whole table."""
+        x = np.geomspace(0.05, 25, 60)
+        layers = LAYER_NODES[1::2]
+        pairs = [(p, nu) for p in ndtr(self.thresholds) for nu in layers]
+        values = [error / curve for curve, error in (self.expect_error(x, p, nu, layer_density) for p, nu in pairs)]
+        median, highest = np.percentile(values, [50, 99])
+        return float(median), float(highest)
+
+    def get_thickness(self, porosity: float, layer_fraction: float) -> float:
+        """Return the film's thickness in units of a."""
+        weights = self._weigh_porosity(porosity), self._weigh_layer(layer_fraction)
+        return self._stretch(porosity, layer_fraction, 0, *weights)
+
+    def check_range(self, porosity: ArrayLike, layer_fraction: ArrayLike) -> None:
+        """Raise InputError if a porosity or a layer fraction is outside the table."""
+        lowest, highest = ndtr(self.thresholds[[0, -1]])
+        for name, values, low, high in (
+            ("porosity", np.atleast_1d(porosity), lowest - _SLACK, highest + _SLACK),
+            ("layer_fraction", np.atleast_1d(layer_fraction), 0.0, LAYER_NODES[-1] + _SLACK),
+        ):
+            bad = ~((values >= low) & (values <= high))
+            if bad.any():
+                raise InputError(
+                    f"{name} is {values[bad].flat[0]:g}: the table of expected three-phase curves reaches from "
+                    f"{max(low, 0):.2g} to {high:.2g}; use simulate for one structure outside it"
+                )
+
+    def _look_up_solids(self, x: FloatArray, porosity: float, layer_fraction: float) -> FloatArray:
+        """Return the two-phase curves (2, Q) of the solid, and of a solid with the volume of solid and film."""
+        porosities = np.array([[porosity], [porosity * (1 - layer_fraction)]])
+        return look_up_intensity(np.stack((x, x)), np.abs(ndtri(porosities)), self.spectrum)
+
+    def _evaluate(
+        self, x: FloatArray, porosity: float, layer_fraction: float, row: int, solid: FloatArray, film: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return f_DD and f_SD at ``x`` (Q,), given the two-phase curves of ``_look_up_solids``."""
+        at_porosity, at_layer = self._weigh_porosity(porosity), self._weigh_layer(layer_fraction)
+        coefficients = np.tensordot(at_porosity, np.tensordot(self.curves[row], at_layer, (2, 0)), (0, 1))
+        ratio = BSpline(self.knots, coefficients[0], 3)(map_x(x))
+        scale = find_wave_scale(porosity, self.spectrum)
+        alpha, beta = BSpline(self.knots, coefficients[1:].T, 3)(map_x(x, scale)).T
+        thickness = self._stretch(porosity, layer_fraction, row, at_porosity, at_layer)
+        dd = film * np.exp(ratio)
+        # sin(x t) / x, finite at x = 0
+        sine = X_SCALE * thickness * np.sinc(x * thickness / np.pi)
+        coherence = np.clip(alpha * np.cos(x * thickness) + beta * sine, -1, 1)  # no intensity is negative
+        return dd, np.sqrt(solid * dd) * coherence
+
+    def _stretch(
+        self, porosity: float, layer_fraction: float, row: int, at_porosity: FloatArray, at_layer: FloatArray
+    ) -> float:
+        """Return the film's thickness in units of a."""
+        flat = porosity * layer_fraction / compute_surface(ndtri(porosity), self.spectrum)
+        return float(flat * (at_porosity @ self.stretch[row] @ at_layer))
+
+    def _weigh_porosity(self, porosity: float) -> FloatArray:
+        return np.asarray(_make_cardinals(tuple(self.thresholds))(float(ndtri(porosity))))
+
+    def _weigh_layer(self, layer_fraction: float) -> FloatArray:
+        return np.asarray(_make_cardinals(tuple(LAYER_NODES))(layer_fraction))
+
+
+@functools.lru_cache(maxsize=8)
+def _make_cardinals(nodes: tuple[float, ...]) -> CubicSpline:
+    """Return the cardinal cubic splines of ``nodes``: the weight of each node's value at a point."""
+    return CubicSpline(nodes, np.eye(len(nodes)))
+
+
+def load_table(path: Path) -> ThreePhaseTable:
+    """Return the table in ``path``.
+
+    Raises
+    ------
+    InputError
+        If it is no such table.
+    """
+    try:
+        with np.load(path) as file:
+            description = json.loads(str(file["description"]))
+            if description.pop("format") != FORMAT or not np.array_equal(file["layer_nodes"], LAYER_NODES):
+                raise ValueError("another format")
+            names = ("thresholds", "curves", "stretch", "knots")
+            arrays = {name: file[name].astype(np.float64) for name in names}
+            return ThreePhaseTable(**arrays, description=description)
+    except (OSError, ValueError, KeyError) as problem:
+        raise InputError(f"{path} is no table of expected three-phase curves ({problem})") from None
