@@ -3,8 +3,8 @@
 structures      slices of two- and three-phase structures, as in Fig. 1 and 2 of the paper
 two_phases      simulated two-phase curves on the closed form, with residuals
 spectra         slices and expected curves of the spectral densities that are shipped
-three_phases    the table of expected three-phase curves against fresh simulations that were not used to make it
-Each takes a minute or two on two cores.
+table_error     the own error of the table of expected three-phase curves
+Each takes up to a minute or two on two cores. The table against fresh simulations is draw_three_phases.py's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pyfai_grf as grf
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.simulation.intensity import ShellSums, compute_shells, count_points
 from pyfai_grf.simulation.structure import StructureModel, make_labels
+from pyfai_grf.theory.three_phase import expected_three_phase_error
 
 FOLDER = Path(__file__).parent
 PHASES = ListedColormap(["#ffffff", "#56b4e9", "#333333"])  # pore, layer, solid
@@ -135,7 +136,36 @@ def draw_spectra() -> None:
     save(figure, "spectra")
 
 
-PICTURES = {"structures": draw_structures, "two_phases": draw_two_phases, "spectra": draw_spectra}
+def draw_table_error() -> None:
+    """The largest relative standard error over 90 % of the q range, and at low q, for each kind of sample."""
+    x = np.geomspace(0.05, 25, 120)
+    porosities, layers = np.linspace(0.05, 0.95, 19), np.linspace(0.05, 0.6, 12)
+    densities = (0.3, 0.65, 1.0)
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    rows = figure.subplots(2, len(densities), sharex=True, sharey=True)
+    for column, density in zip(rows.T, densities, strict=True):
+        error = 100 * np.array(
+            [[expected_three_phase_error(x, 1.0, p, nu, density) for nu in layers] for p in porosities]
+        )
+        maps = np.quantile(error, 0.9, axis=2), error[:, :, x < 0.5].max(axis=2)
+        for panel, values, text in zip(column, maps, ("90 % of qa 0.05-25", "largest below qa = 0.5"), strict=True):
+            image = panel.pcolormesh(layers, porosities, values, vmin=0, vmax=2, cmap="viridis", shading="nearest")
+            panel.contour(layers, porosities, values, levels=[1], colors="w")
+            panel.set_title(f"layer density {density:g}: {text}", fontsize=9)
+    for panel in rows[-1]:
+        panel.set_xlabel("layer fraction")
+    for panel in rows[:, 0]:
+        panel.set_ylabel("porosity")
+    figure.colorbar(image, ax=rows, label="relative standard error (%); white: 1 %", extend="max")
+    save(figure, "table_error")
+
+
+PICTURES = {
+    "structures": draw_structures,
+    "two_phases": draw_two_phases,
+    "spectra": draw_spectra,
+    "table_error": draw_table_error,
+}
 
 if __name__ == "__main__":
     for picture in sys.argv[1:] or PICTURES:
