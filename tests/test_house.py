@@ -147,7 +147,6 @@ def _list_modules(room: str) -> list[str]:
 def test_simulating_needs_no_pyfai_and_no_xgboost() -> None:
     """A cluster node that grows a library has neither detector nor trees."""
     modules = [module for room in ("theory", "simulation", "film", "library") for module in _list_modules(room)]
-    modules.remove("pyfai_grf.library.cluster")  # loads Dask
     loaded = _list_loaded("\n".join(f"import {name}" for name in modules))
     assert loaded.isdisjoint({"pyFAI", "xgboost", "cupy", "matplotlib", "silx"})
 

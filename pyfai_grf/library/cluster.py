@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from pyfai_grf import __version__
 from pyfai_grf.core.backend import count_cores, get_backend
 from pyfai_grf.core.errors import GrfError, InputError
-from pyfai_grf.library.workers import Task, attempt_group
+from pyfai_grf.library.tasks import Task, attempt_group
 from pyfai_grf.simulation.structure import GENERATOR_VERSION
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from pyfai_grf.core.backend import Backend, count_cores, get_backend
 from pyfai_grf.core.errors import GrfError
-from pyfai_grf.library.workers import Task, attempt_group
+from pyfai_grf.library.tasks import Task, attempt_group
 
 T = TypeVar("T")
 

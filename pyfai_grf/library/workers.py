@@ -19,11 +19,11 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from pyfai_grf.core.backend import Backend, get_backend
-from pyfai_grf.core.errors import GrfError
+from pyfai_grf.library.cluster import DaskPool
+from pyfai_grf.library.processes import ProcessPool
+from pyfai_grf.library.tasks import Task, attempt_task
 
 T = TypeVar("T")
-#: called as task(backend=..., index=...); it travels to the workers and has to be picklable
-Task = Callable[..., T]
 #: results, and the number of workers
 Progress = tuple[list[T], int]
 
@@ -79,9 +79,6 @@ def open_workers(crew: Crew, task: Task[T]) -> Iterator[Callable[[Iterable[int]]
 
 
 def _open_pool(crew: Crew, task: Task[T]) -> _Pool[T]:
-    from pyfai_grf.library.cluster import DaskPool  # both need this module
-    from pyfai_grf.library.processes import ProcessPool
-
     if crew.scheduler is None:
         return ProcessPool(crew.processes, crew.device, task)
     return DaskPool(crew.scheduler, crew.device, task)
@@ -126,22 +123,3 @@ def _drain(done: queue.SimpleQueue[int], timeout_s: float) -> list[int]:
             found.append(done.get_nowait())
     except queue.Empty:
         return found
-
-
-def attempt_task(task: Task[T], backend: Backend, index: int) -> T:
-    """Return the result of a task; whatever goes wrong comes out as one line."""
-    try:
-        return task(backend=backend, index=index)
-    except GrfError:
-        raise
-    except Exception as problem:
-        text = " ".join(str(problem).split()) or "no further text"
-        is_memory = isinstance(problem, MemoryError) or "OutOfMemory" in type(problem).__name__
-        advice = ": fewer workers at a time, or a smaller box" if is_memory else ""
-        raise GrfError(f"structure {index} failed ({type(problem).__name__}: {text}){advice}") from problem
-
-
-def attempt_group(task: Task[T], backend: Backend, group: tuple[int, ...]) -> tuple[list[T], float]:
-    """Return the results of several tasks, and the seconds they took."""
-    start = time.perf_counter()
-    return [attempt_task(task, backend, index) for index in group], max(time.perf_counter() - start, 1e-6)
