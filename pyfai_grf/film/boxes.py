@@ -29,8 +29,8 @@ from pyfai_grf.film.setting import (
     wave_numbers,
 )
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
+from pyfai_grf.simulation.kernels import PLANES
 
-_PLANES = 16
 _WIDE_SEED = 5_000_000
 _PILOT_SEED, _PILOT_BOXES, _PILOT_SHAPE = 7_000_000, 3, 192
 
@@ -130,8 +130,8 @@ def transform_film(backend: Backend, depth: Any, thickness: float, n_max: int) -
     def transform_lines(part: slice) -> None:
         modes[:, part] = fft.fft(planes[:, part], axis=0)[kept]
 
-    backend.map_slices(transform_planes, shape, _PLANES)
-    backend.map_slices(transform_lines, kept.size, _PLANES)
+    backend.map_slices(transform_planes, shape, PLANES)
+    backend.map_slices(transform_lines, kept.size, PLANES)
     return modes
 
 

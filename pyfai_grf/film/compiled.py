@@ -9,10 +9,9 @@ from numba import njit
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.film.depth import DEEP, DEEPEST_PATCH, INNER_REACH, LEAST_SPREAD, NEAR
+from pyfai_grf.simulation.kernels import PLANES
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
-#: planes of the box handled at once
-_PLANES = 16
 #: no gradient of a unit field is steeper, in its standard deviations: farther values need no Taylor series
 _STEEPEST = 5.0
 
@@ -22,11 +21,11 @@ def measure_depth(backend: Backend, field: Any, threshold: Any, reach: Any, squa
     planes = field.shape[0]
     label = np.full(field.shape, -1, np.int32)
     counts = np.zeros(planes, np.int64)
-    backend.map_slices(lambda p: _count_boundary(field, threshold, p.start, p.stop, label, counts), planes, _PLANES)
+    backend.map_slices(lambda p: _count_boundary(field, threshold, p.start, p.stop, label, counts), planes, PLANES)
     starts = np.concatenate(([0], np.cumsum(counts)))
     patches = np.empty((starts[-1], 12), np.float32)
     backend.map_slices(
-        lambda p: _fill_patches(field, threshold, starts, p.start, p.stop, label, patches), planes, _PLANES
+        lambda p: _fill_patches(field, threshold, starts, p.start, p.stop, label, patches), planes, PLANES
     )
     limit = np.float32(INNER_REACH * _STEEPEST * _measure_slope(field))
     depth = np.empty(field.shape, np.float32)
@@ -35,7 +34,7 @@ def measure_depth(backend: Backend, field: Any, threshold: Any, reach: Any, squa
             field, threshold, reach, limit, squared, nearest, label, patches, p.start, p.stop, depth
         ),
         planes,
-        _PLANES,
+        PLANES,
     )
     return depth
 
@@ -213,7 +212,7 @@ def sum_products(backend: Backend, one: Any, others: Any, square: Any, shells: A
     parts = backend.map_slices(
         lambda part: _sum_products(one[part], others[:, part], square[part], square, shells, size),
         len(one),
-        _PLANES,
+        PLANES,
     )
     return np.sum(parts, axis=0)
 

@@ -12,6 +12,8 @@ from typing import Any
 
 _THREADS = 256
 _BLOCKS = 132 * 16
+#: neighbours along a line that one thread makes
+_OUTPUTS = 8
 
 _SOURCE = r"""
 typedef long long int64;
@@ -19,7 +21,6 @@ typedef unsigned long long uint64;
 typedef unsigned int uint32;
 #define FOR_EACH(i, size) \
     for (int64 i = (int64) blockIdx.x * blockDim.x + threadIdx.x; i < (size); i += (int64) gridDim.x * blockDim.x)
-#define OUTPUTS 8
 
 __device__ void add_count(uint64 *target, uint32 count) {
     for (int step = 16; step > 0; step /= 2) count += __shfl_down_sync(0xffffffffu, count, step);
@@ -209,7 +210,7 @@ class CudaTwin:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        self._module = xp.RawModule(code=_SOURCE, options=("--std=c++14",))
+        self._module = xp.RawModule(code=_SOURCE, options=("--std=c++14", f"-DOUTPUTS={_OUTPUTS}"))
 
     def _run(self, name: str, size: int, *arguments: Any) -> None:
         blocks = max(1, min(_BLOCKS, ceil(size / _THREADS)))
@@ -266,7 +267,7 @@ class CudaTwin:
         """Return what the kernel ``name`` makes of ``field`` along the second, then the first axis."""
         n = field.shape[0]
         for inner in (n, n * n):
-            size = ceil(n / 8) * inner * (n * n // inner)
+            size = ceil(n / _OUTPUTS) * inner * (n * n // inner)
             out = self.xp.empty_like(field)
             self._run(name, size, field, out, *common, *self._get_sizes(n, inner, size))
             field = out

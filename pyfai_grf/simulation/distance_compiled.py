@@ -13,10 +13,9 @@ import numpy as np
 from numba import njit
 
 from pyfai_grf.core.backend import Backend
+from pyfai_grf.simulation.kernels import PLANES, VALUES
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
-#: planes of the box handled at once
-_PLANES = 16
 
 
 def can_measure(shape: tuple[int, ...], reach: int) -> bool:
@@ -33,7 +32,7 @@ def find_nearest(backend: Backend, solid: Any, reach: int) -> tuple[Any, Any]:
     """Return the squared distance and the flat index of the nearest solid voxel, int32."""
     squared, (first, second, third) = _sweep(backend, solid, reach, True)
     flat = np.empty(solid.shape, np.int32)
-    backend.map_slices(lambda part: _follow(first, second, third, part.start, part.stop, flat), solid.shape[0], _PLANES)
+    backend.map_slices(lambda part: _follow(first, second, third, part.start, part.stop, flat), solid.shape[0], PLANES)
     return squared, flat
 
 
@@ -53,11 +52,11 @@ def _sweep(backend: Backend, solid: Any, reach: int, has_index: bool) -> tuple[A
     def sweep_first_axis(part: slice) -> None:
         _sweep_first_axis(far, bits, squared, sources[0], part.start, part.stop)
 
-    backend.map_slices(sweep_planes, solid.shape[0], _PLANES)
-    backend.map_slices(sweep_first_axis, solid.shape[1], _PLANES)
+    backend.map_slices(sweep_planes, solid.shape[0], PLANES)
+    backend.map_slices(sweep_first_axis, solid.shape[1], PLANES)
     result = squared.view(np.float32)
     flat, cap = squared.reshape(-1), np.float32(reach**2)
-    backend.map_slices(lambda part: _convert(flat[part], cap, far, result.reshape(-1)[part]), flat.size, _PLANES << 18)
+    backend.map_slices(lambda part: _convert(flat[part], cap, far, result.reshape(-1)[part]), flat.size, VALUES)
     return result, sources
 
 

@@ -15,6 +15,8 @@ from pyfai_grf.simulation.white_noise import draw_noise
 
 #: planes of the box handled at once: enough to feed a core, few enough that temporaries stay near it
 PLANES = 16
+#: values of a flat array handled at once: as many as in the planes of the published box
+VALUES = PLANES * 512**2
 _LOOPS = "pyfai_grf.simulation.compiled"
 
 
@@ -60,7 +62,7 @@ def collect_between(backend: Backend, values: Any, low: float, high: float) -> t
         found += part.start
         return below, found
 
-    counts, found = zip(*backend.map_slices(collect, values.size, PLANES << 18), strict=True)
+    counts, found = zip(*backend.map_slices(collect, values.size, VALUES), strict=True)
     return sum(counts), xp.concatenate(found)
 
 
@@ -79,7 +81,7 @@ def count_thresholds(backend: Backend, values: Any, thresholds: Any) -> Any:
         if thresholds.size > 1:
             labels[part] += values[part] >= thresholds[-1]
 
-    backend.map_slices(count, values.size, PLANES << 18)
+    backend.map_slices(count, values.size, VALUES)
     return labels
 
 

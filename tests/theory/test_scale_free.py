@@ -21,21 +21,6 @@ from pyfai_grf.theory.closed_form import (
 from pyfai_grf.theory.covariance import compute_covariance, compute_threshold
 from pyfai_grf.theory.spectra import MaternSpectrum, get_spectrum
 
-SHIPPED = [
-    "roding2022",
-    "power:n=4",
-    "power:n=6",
-    "power:n=12",
-    "power:n=24",
-    "matern:nu=1.25",
-    "matern:nu=1.5",
-    "matern:nu=2",
-    "matern:nu=2.5",
-    "matern:nu=20",
-    "shell:width=0.05",
-    "shell:width=0.2",
-    "shell:width=0.5",
-]
 #: by the names of the paper, elementary formulas, and a transform done by hand
 ELEMENTARY = {
     "matern:nu=1.5": lambda r: (1 + r) * np.exp(-r),
@@ -62,7 +47,6 @@ def test_agrees_with_a_dumb_evaluation(text, porosity):
     np.testing.assert_allclose(expected_intensity(x, 1.0, porosity, spectrum=text), dumb, rtol=3e-5)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_table_agrees_with_the_exact_routine_everywhere(text):
     x = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 501), np.linspace(0.5, 4, 201)])
     exact = compute_scale_free_intensity(x, POROSITIES, text)
@@ -70,7 +54,6 @@ def test_table_agrees_with_the_exact_routine_everywhere(text):
     np.testing.assert_allclose(expected_intensity(x, 1.0, POROSITIES, spectrum=text), exact, rtol=1.2e-5)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_both_contours_give_the_same_integral(text, monkeypatch):
     """Along the real axis, where the integrand oscillates, and along the imaginary one, where it decays."""
     x = np.linspace(31, 60, 30)
@@ -99,7 +82,6 @@ def test_tail_agrees_with_an_oscillatory_quadrature(text, x):
     np.testing.assert_allclose(found, 4 * np.pi * np.sum(pieces) / x, rtol=2e-5)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_porod_law_and_its_next_term(text):
     """I -> 2 pi S_V x^-4; what is left falls as x^-2, or as x^-(2 nu - 2) where <k^4> is infinite."""
     spectrum = get_spectrum(text)
@@ -125,7 +107,6 @@ def test_porod_law_and_its_next_term(text):
         assert rest[1:] == pytest.approx([0, 0], abs=1.2e-5)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 @pytest.mark.parametrize("porosity", [0.1, 0.5])
 def test_invariant(text, porosity):
     """The integral of x^2 f is 2 pi^2 porosity (1 - porosity), table, tail and all."""
@@ -134,7 +115,6 @@ def test_invariant(text, porosity):
     assert total / (2 * np.pi**2) == pytest.approx(porosity * (1 - porosity), rel=1e-5)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_scaling_and_babinet(text):
     q = np.geomspace(0.01, 30, 100)
     curve = expected_intensity(q, 8.0, 0.3, spectrum=text)
@@ -142,7 +122,6 @@ def test_scaling_and_babinet(text):
     np.testing.assert_allclose(curve, expected_intensity(q, 8.0, 0.7, spectrum=text), rtol=1e-12)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_surface_and_chords(text):
     """S_V is four times the slope of the covariance at zero, and (2/pi) sqrt(<k^2>/3) at porosity 1/2."""
     surface = compute_surface_per_volume(2.0, 0.5, text)

@@ -29,22 +29,6 @@ from pyfai_grf.theory.spectra import (
     spectral_density,
 )
 
-SHIPPED = [
-    "roding2022",
-    "power:n=4",
-    "power:n=6",
-    "power:n=12",
-    "power:n=24",
-    "matern:nu=1.25",
-    "matern:nu=1.5",
-    "matern:nu=2",
-    "matern:nu=2.5",
-    "matern:nu=20",
-    "shell:width=0.05",
-    "shell:width=0.2",
-    "shell:width=0.5",
-]
-
 
 def integrate(function, **options):
     """Over k from 0 to infinity, in pieces that no peak falls through."""
@@ -107,7 +91,6 @@ def test_density_is_the_formula(text, k, expected):
     assert spectral_density(k / 4.0, 4.0, text) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_density_is_positive_and_at_most_about_one(text):
     density = get_spectrum(text).density(np.linspace(0, 20, 2001))
     assert np.all(density >= 0)
@@ -115,7 +98,6 @@ def test_density_is_positive_and_at_most_about_one(text):
     assert get_spectrum(text).density(np.ones(3, dtype=np.float32)).dtype == np.float32
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_correlation_is_the_transform_of_the_density(text):
     spectrum = get_spectrum(text)
     norm = integrate(lambda k: k**2 * spectrum.density(k))
@@ -125,7 +107,6 @@ def test_correlation_is_the_transform_of_the_density(text):
         assert spectrum.correlation(np.array([r]))[0] == pytest.approx(expected, abs=3e-9)
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_correlation_begins_with_the_second_moment_and_ends(text):
     spectrum = get_spectrum(text)
     assert spectrum.correlation(np.zeros(2)) == pytest.approx([1, 1], abs=1e-15)
@@ -142,7 +123,6 @@ def test_correlation_begins_with_the_second_moment_and_ends(text):
     assert abs(spectrum.correlation(np.array([spectrum.cutoff_radius]))[0]) < 1e-13
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_moments_and_tail(text):
     spectrum = get_spectrum(text)
     norm = integrate(lambda k: k**2 * spectrum.density(k))
@@ -172,7 +152,6 @@ def test_half_integer_matern_is_elementary():
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", SHIPPED)
 def test_text_round_trip(text):
     spectrum = get_spectrum(text)
     assert spectrum.text == str(spectrum) == text
