@@ -19,9 +19,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pyfai_grf.film.check import Comparison, compare_boxes
-from pyfai_grf.film.pool import pool_boxes
-from pyfai_grf.film.store import read_boxes
+from pyfai_grf.tabulation.check import Comparison, compare_boxes
+from pyfai_grf.tabulation.pool import pool_boxes
+from pyfai_grf.tabulation.store import read_boxes
 from pyfai_grf.theory.three_phase import get_table
 
 #: (porosity, layer fraction) index of the samples shown, and their layer density
@@ -52,9 +52,9 @@ def _draw(sample: Comparison, density: float, top: plt.Axes, bottom: plt.Axes) -
     x = np.array([sample.x[part].mean() for part in parts])
     ratio = np.array([sample.simulated[part].sum() / sample.expected[part].sum() - 1 for part in parts])
     error = np.array([np.mean(sample.expected_error[part] / sample.expected[part]) for part in parts])
-    bars = np.array([
-        np.mean(sample.simulated_error[part] / sample.expected[part]) / np.sqrt(len(part)) for part in parts
-    ])
+    bars = np.array(
+        [np.mean(sample.simulated_error[part] / sample.expected[part]) / np.sqrt(len(part)) for part in parts]
+    )
     top.loglog(sample.x, sample.simulated, ".", ms=3, color="0.6", label="boxes, shell by shell")
     top.loglog(sample.x, sample.expected, lw=1, color="C0", label="table")
     top.set_title(f"porosity {sample.porosity:.2f}, layer {sample.layer_fraction:.3f}, density {density}", fontsize=9)

@@ -16,7 +16,7 @@ _PUBLIC = {
     "add_noise": "pyfai_grf.simulation.noise",
     "expected_intensity": "pyfai_grf.theory.closed_form",
     "load_model": "pyfai_grf.learn.bundle",
-    "reduce_frame": "pyfai_grf.reduce.frame",
+    "reduce_frame": "pyfai_grf.reduce.reducer",
     "Curve": "pyfai_grf.core.records",
     "Prediction": "pyfai_grf.core.records",
     "GrfError": "pyfai_grf.core.errors",

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pyfai_grf.analysis.model_free import compute_invariant, summarise
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError, QRangeError
-from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
-from pyfai_grf.core.records import Curve, FloatArray, Prediction
-from pyfai_grf.features.model_free import compute_invariant, summarise
-from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1, check_q_max, compute_shells
+from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.records import Curve, Prediction, Result
+from pyfai_grf.simulation.intensity import check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from pyfai_grf.learn.evaluate import Evaluation
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.library.shard import Shard
-    from pyfai_grf.reduce.exposure import Instrument
-    from pyfai_grf.reduce.frame import Frame, Reducer, ReductionSettings
+    from pyfai_grf.reduce.reducer import Frame, Reducer, ReductionSettings
 
 
 # --- training: parameters to models --------------------------------------------------------------------------------
@@ -43,8 +42,8 @@ def simulate(
     porosity: float,
     layer_fraction: float = 0.0,
     layer_density: float = PAPER_LAYER_DENSITY,
-    shape: int = 512,
-    voxel_size: float = 0.5,
+    shape: int = PAPER_SHAPE,
+    voxel_size: float = PAPER_VOXEL_SIZE_NM,
     q: FloatArray | None = None,
     seed: int = 1,
     device: str = "auto",
@@ -184,7 +183,7 @@ def make_reduction_settings(model: Model, geometry: Any, **given: Any) -> Reduct
 
     ``given``: mask, dark, flat, background, background_scale, as ``ReductionSettings`` takes them.
     """
-    from pyfai_grf.reduce.frame import Bins, ReductionSettings
+    from pyfai_grf.reduce.reducer import Bins, ReductionSettings
 
     q = model.q_nm1
     return ReductionSettings(geometry, bins=Bins(float(q[0]), float((q[-1] - q[0]) / (q.size - 1))), **given)
@@ -193,7 +192,7 @@ def make_reduction_settings(model: Model, geometry: Any, **given: Any) -> Reduct
 def measure_q_range(geometry: Any, mask: Any = None) -> tuple[float, float, int]:
     """Return (first q, last q, points) of a grid in 1/nm that the unmasked detector covers."""
     from pyfai_grf.features.coverage import suggest_grid
-    from pyfai_grf.reduce.frame import Frame, Reducer, ReductionSettings
+    from pyfai_grf.reduce.reducer import Frame, Reducer, ReductionSettings
 
     reducer = Reducer(ReductionSettings(geometry, mask=mask))
     shape = reducer.geometry.shape
@@ -328,7 +327,7 @@ def _summarise(curve: Curve) -> dict[str, float]:
 
 
 def _read_frames(sources: Iterable[str], problems: list[InputError]) -> Iterator[Frame]:
-    from pyfai_grf.reduce.images import read_frames
+    from pyfai_grf.frames.images import read_frames
 
     for source in sources:
         try:
@@ -340,24 +339,3 @@ def _read_frames(sources: Iterable[str], problems: list[InputError]) -> Iterator
 def _drain(problems: list[InputError]) -> Iterator[Outcome]:
     while problems:
         yield Outcome(None, str(problems.pop(0)))
-
-
-# --- demonstration: parameters to frames, for the analysis to find them again ---------------------------------------
-
-
-def simulate_frames(
-    a: float, porosity: float, counts: float, frames: int, seed: int
-) -> tuple[Instrument, Iterator[NDArray[np.int32]]]:
-    """Return a detector and ``frames`` frames (H, W) of about ``counts`` photons each that it takes of a material.
-
-    The material is an infinite two-phase sample (``a`` in nm), its expected intensity known in closed form, on a flat
-    background of 5 % of its intensity at 3 per nm. Raises InputError if a value is out of range.
-    """
-    from pyfai_grf.reduce import exposure
-    from pyfai_grf.theory.closed_form import expected_intensity
-
-    instrument = exposure.make_instrument(exposure.make_exposure_geometry(), seed)
-    q = np.linspace(0.0, exposure.measure_corner(instrument.integrator), 4000)
-    intensity = expected_intensity(q, a, porosity) + 0.05 * expected_intensity(3.0, a, porosity)
-    expected = exposure.project_curve(instrument, q, intensity, counts)
-    return instrument, exposure.expose(instrument, expected, frames, seed)

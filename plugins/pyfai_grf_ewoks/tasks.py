@@ -9,8 +9,8 @@ from ewokscore import Task
 from ewokscore.model import BaseInputModel, BaseOutputModel
 from pydantic import Field
 
+from pyfai_grf.core.records import Result
 from pyfai_grf.io.columns import Columns, make_curve
-from pyfai_grf.io.records import Result
 from pyfai_grf.io.results import ResultsWriter
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.workflows import make_provenance, predict_result

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from itertools import chain
 
     from pyfai_grf.learn.bundle import load_model
-    from pyfai_grf.reduce.frame import Reducer
+    from pyfai_grf.reduce.reducer import Reducer
     from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
 
     names = ("mask", "dark", "flat", "background", "background_scale")
@@ -87,8 +87,8 @@ def _draw(path: str, model: Model, output: str) -> None:
     """Draw the series of a results file, or the curve of one frame (the first of an average) beside its image."""
     import numpy as np
 
+    from pyfai_grf.frames.images import read_frames
     from pyfai_grf.io.results import read_results
-    from pyfai_grf.reduce.images import read_frames
     from pyfai_grf.workflows import draw_results
 
     _, results = read_results(output)

@@ -27,9 +27,9 @@ def reject_usage(text: str) -> NoReturn:
 def collect_sources(patterns: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the sources that ``patterns`` name (files, globs, ``file.h5::/path``), and what is wrong with the others.
 
-    As ``reduce.images.find_sources``, but one name that matches nothing does not keep the others from being used.
+    As ``frames.images.find_sources``, but one name that matches nothing does not keep the others from being used.
     """
-    from pyfai_grf.reduce.images import find_sources
+    from pyfai_grf.frames.images import find_sources
 
     sources: dict[str, None] = {}
     problems = []

@@ -16,7 +16,7 @@ import numpy as np
 from pyfai_grf.core.errors import InputError
 
 if TYPE_CHECKING:
-    from pyfai_grf.io.records import Result
+    from pyfai_grf.core.records import Result
     from pyfai_grf.learn.bundle import Model
 
 #: what the demo writes beside its frames: name -> what it is, what opens it
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _write_inputs(options: argparse.Namespace, folder: Path, material: str) -> None:
     """Write frames, geometry, mask and README.txt."""
-    from pyfai_grf.reduce.exposure import write_frame, write_geometry, write_mask
-    from pyfai_grf.workflows import simulate_frames
+    from pyfai_grf.virtual_instrument.exposure import write_frame, write_geometry, write_mask
+    from pyfai_grf.virtual_instrument.sample import simulate_frames
 
     truth = _get_truth(options)
     instrument, frames = simulate_frames(**truth, counts=options.counts, frames=options.frames, seed=options.seed)
@@ -187,8 +187,8 @@ Further 'pyfai-grf demo' runs into this folder replace these files, and no other
 
 def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[str]:
     """Draw the average with the truth, and return the lines that compare truth and prediction."""
+    from pyfai_grf.frames.images import read_frames, read_mask
     from pyfai_grf.io.results import read_results
-    from pyfai_grf.reduce.images import read_frames, read_mask
     from pyfai_grf.workflows import draw_results
 
     truth = _get_truth(options)

@@ -66,11 +66,11 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace
     from pathlib import Path
 
+    from pyfai_grf.core.published import GENERATOR_VERSION
     from pyfai_grf.library.generate import generate_library
-    from pyfai_grf.library.records import Setting
     from pyfai_grf.library.shard import read_setting
-    from pyfai_grf.library.workers import Crew
-    from pyfai_grf.simulation.structure import GENERATOR_VERSION
+    from pyfai_grf.library.structures import Setting
+    from pyfai_grf.workers.crew import Crew
 
     if options.workers is not None and (options.workers < 1 or options.scheduler):
         reject_usage(f"--workers is {options.workers}: give 1 or more, and not together with --scheduler")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyfai_grf.cli.arguments import reject_usage
 
 if TYPE_CHECKING:
-    from pyfai_grf.io.records import Provenance, Result
+    from pyfai_grf.core.provenance import Provenance
+    from pyfai_grf.core.records import Result
     from pyfai_grf.workflows import Outcome
 
 

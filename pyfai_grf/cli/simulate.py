@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from pyfai_grf.core.backend import get_backend
+    from pyfai_grf.core.published import GENERATOR_VERSION, PAPER_Q_NM1
     from pyfai_grf.core.records import Curve
     from pyfai_grf.io.nxcansas import write_curve
     from pyfai_grf.io.volumes import write_volume
-    from pyfai_grf.simulation.intensity import PAPER_Q_NM1
-    from pyfai_grf.simulation.structure import GENERATOR_VERSION, StructureModel
+    from pyfai_grf.simulation.structure import StructureModel
     from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
     from pyfai_grf.workflows import simulate_structure
 
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 def _check_options(options: argparse.Namespace) -> None:
     """Fill in what depends on other options; refuse what cannot be done before the work starts."""
     from pyfai_grf.core.errors import InputError
-    from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
+    from pyfai_grf.core.published import PAPER_LAYER_DENSITY
     from pyfai_grf.io.volumes import find_format
 
     if options.layer_density is not None and options.layer_fraction is None:

@@ -17,7 +17,7 @@ from pyfai_grf.cli.arguments import parse_seed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pyfai_grf.film.store import BoxFolder
+    from pyfai_grf.tabulation.store import BoxFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import replace
     from pathlib import Path
 
-    from pyfai_grf.film.setting import KINDS, BoxSetting
-    from pyfai_grf.film.store import Plan, add_boxes, open_boxes, read_boxes
+    from pyfai_grf.tabulation.setting import KINDS, BoxSetting
+    from pyfai_grf.tabulation.store import Plan, add_boxes, open_boxes, read_boxes
     from pyfai_grf.theory.covariance import compute_threshold
 
     path = Path(options.boxes)
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_table(folder: BoxFolder, path: Path, is_quiet: bool) -> None:
-    from pyfai_grf.film.fit import fit_table
+    from pyfai_grf.tabulation.fit import fit_table
 
     table = fit_table(folder)
     table.save(path)

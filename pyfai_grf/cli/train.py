@@ -11,7 +11,7 @@ from pyfai_grf.cli.arguments import parse_seed, reject_usage
 from pyfai_grf.core.errors import InputError
 
 if TYPE_CHECKING:
-    from pyfai_grf.core.records import FloatArray
+    from pyfai_grf.core.arrays import FloatArray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +94,7 @@ def _collect_given(options: Any) -> dict[str, Any]:
 def _choose_grid(options: Any) -> FloatArray:
     import numpy as np
 
-    from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+    from pyfai_grf.core.published import PAPER_Q_NM1
     from pyfai_grf.workflows import measure_q_range
 
     low, high, points = PAPER_Q_NM1[0], PAPER_Q_NM1[-1], PAPER_Q_NM1.size

@@ -41,9 +41,6 @@ PARAMETERS = {
     )
 }
 
-#: electron density of the layer relative to the solid that the paper uses (water on cellulose or carbon)
-PAPER_LAYER_DENSITY = 0.65
-
 
 @dataclass(frozen=True)
 class Material:

@@ -1,4 +1,4 @@
-"""The two records that travel between the rooms: a reduced curve and a prediction."""
+"""The records that travel between the rooms: a reduced curve, a prediction, a row of results."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
+from pyfai_grf.core.arrays import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -49,5 +46,25 @@ class Prediction:
     values: Mapping[str, FloatArray]
     lower: Mapping[str, FloatArray]
     upper: Mapping[str, FloatArray]
-    is_applicable: NDArray[np.bool_]
+    is_applicable: BoolArray
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one curve.
+
+    ``values``, ``lower`` and ``upper`` map parameter names to numbers in the parameter's own unit, NaN where there is
+    no prediction; ``lower`` and ``upper`` bound the 90 % prediction interval. ``frame`` counts within ``source``.
+    ``extras`` are further columns (their names carry the unit), the same for every row of one file.
+    """
+
+    source: str
+    frame: int
+    curve: Curve
+    values: Mapping[str, float]
+    lower: Mapping[str, float]
+    upper: Mapping[str, float]
+    is_applicable: bool
+    reason: str = ""
+    extras: Mapping[str, float | str] = field(default_factory=dict)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError, QRangeError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.features.points import select_usable
 
 #: how far inside the model's range a curve may begin or end, in grid steps

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 
 # a point next to a gap stands for at most this many times its nearer half spacing
 _GAP_RATIO = 3.0

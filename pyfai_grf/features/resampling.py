@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.features.coverage import check_coverage, validate_grid
 from pyfai_grf.features.points import compute_bins, get_weight, select_usable
 from pyfai_grf.features.significance import estimate_sigma, explain_merging, merge_nonpositive

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import median_filter
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.features.points import get_weight
 
 #: a point is significant when its intensity exceeds this many standard errors

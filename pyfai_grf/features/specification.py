@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 
 #: how the noise of a curve is told, and the features that tell it: its own scatter, or its counts sum (I / sigma)^2,

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
 
 #: fewer points than this are not a curve that anything can be read from

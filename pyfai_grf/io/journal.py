@@ -17,12 +17,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Curve, FloatArray
-from pyfai_grf.io.nexus import clean_text, create_group, cut_text, dump_json, find_unit, write_array
+from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
+from pyfai_grf.core.records import Curve, Result
+from pyfai_grf.io.hdf5_fields import clean_text, create_group, cut_text, dump_json, find_unit, write_array
 from pyfai_grf.io.nxcansas import LOG_LOG
-from pyfai_grf.io.records import PROVENANCE_TEXTS, Provenance, Result
 
 #: the half width of a 90 % interval in standard errors is 1.645
 INTERVAL_TO_ERROR = 3.29

@@ -8,9 +8,10 @@ from typing import Any
 
 import h5py
 
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
+from pyfai_grf.core.records import Curve, Result
 from pyfai_grf.io.journal import CURVE_FIELDS
-from pyfai_grf.io.records import PROVENANCE_TEXTS, Provenance, Result
 
 #: rows read at once
 _BLOCK = 256

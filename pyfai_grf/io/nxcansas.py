@@ -15,9 +15,9 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Curve
-from pyfai_grf.io.nexus import clean_text, create_group, dump_json, write_array
-from pyfai_grf.io.records import PROVENANCE_TEXTS, Provenance, Result
+from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
+from pyfai_grf.core.records import Curve, Result
+from pyfai_grf.io.hdf5_fields import clean_text, create_group, dump_json, write_array
 
 #: silx draws both axes logarithmic
 LOG_LOG = json.dumps({"axes_scale_types": ["log"], "signal_scale_type": "log"})

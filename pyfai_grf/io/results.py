@@ -14,10 +14,11 @@ from types import TracebackType
 import h5py
 
 from pyfai_grf.core.errors import GrfError, InputError
+from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
+from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal
 from pyfai_grf.io.journal_rows import count_rows, read_provenance, read_rows, trim_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
-from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
 from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
 
 __all__ = ["Provenance", "Result", "ResultsWriter", "collect_versions", "export", "format_now", "read_results"]

@@ -15,7 +15,8 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.io.records import Provenance, Result
+from pyfai_grf.core.provenance import Provenance
+from pyfai_grf.core.records import Result
 from pyfai_grf.io.reserve import describe_problem
 
 _BOUNDS = ("", "_lower", "_upper")

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.nexus import clean_text, create_group, dump_json, find_unit, write_array
-from pyfai_grf.io.records import collect_versions, format_now
+from pyfai_grf.core.provenance import collect_versions, format_now
+from pyfai_grf.io.hdf5_fields import clean_text, create_group, dump_json, find_unit, write_array
 from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
 
 #: what the labels mean; files repeat it

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS, Material
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.significance import explain_merging
 from pyfai_grf.features.specification import Features, FeatureSpec, bin_curves
 from pyfai_grf.learn.smooth import Projection
@@ -65,9 +65,7 @@ class Fit:
     background_error: FloatArray
 
 
-def fit_expected(
-    spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray, spectrum: Spectrum
-) -> Fit:
+def fit_expected(spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray, spectrum: Spectrum) -> Fit:
     """Return how the two-phase closed form at ``a`` and ``porosity`` (N,) fits the binned curves, by least squares."""
     data = np.exp(features.values[:, : -spec.noise_count])
     # outside these bounds the verdict on the values says enough

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import xgboost
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import BundleError, InputError
 from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material, get_material
-from pyfai_grf.core.records import Curve, FloatArray, Prediction
+from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.coverage import check_coverage
 from pyfai_grf.features.resampling import resample

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY, PARAMETERS
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.parameters import PARAMETERS
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.learn.examples import make_examples
 from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
 from pyfai_grf.library.shard import Shard
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1
 from pyfai_grf.theory.closed_form import compute_mean_chords
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM
 

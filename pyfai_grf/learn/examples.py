@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS, Material
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.published import PAPER_LOG10_ALPHA
 from pyfai_grf.features.specification import FeatureSpec, compute_features
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.library.design import SPLITS
@@ -21,8 +22,7 @@ from pyfai_grf.simulation.noise import add_noise
 from pyfai_grf.theory.closed_form import average_curves
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
 
-#: the paper's noise levels (section 2.3), and the photons behind a measured curve
-PAPER_LOG10_ALPHA = (2.0, 5.5)
+#: the photons behind a measured curve
 LOG10_COUNTS = (5.5, 9.0)
 #: residual flat background as a part of I at the end of the grid: log-uniform, one in five of the other sign
 LOG10_BACKGROUND = (-3.0, -0.3)
@@ -149,9 +149,7 @@ def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequ
         "draws": settings.draws,
         "noise": f"lognormal, log10 alpha {PAPER_LOG10_ALPHA}",
     }
-    return Examples(
-        features, {n: v[structure] for n, v in targets.items()}, structure, split[structure], provenance
-    )
+    return Examples(features, {n: v[structure] for n, v in targets.items()}, structure, split[structure], provenance)
 
 
 def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Examples:
@@ -241,9 +239,7 @@ def count_photons(
 
 def _combine(intensity: FloatArray, density: float) -> FloatArray:
     """Return I (S, Q) at a layer density from I (S, 3, Q) at DENSITIES: the parabola through them is exact."""
-    weights = [
-        np.prod([(density - other) / (own - other) for other in DENSITIES if other != own]) for own in DENSITIES
-    ]
+    weights = [np.prod([(density - other) / (own - other) for other in DENSITIES if other != own]) for own in DENSITIES]
     return np.asarray(np.einsum("d,sdq->sq", weights, intensity))
 
 

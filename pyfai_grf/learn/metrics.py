@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.arrays import FloatArray
 
 #: test-set MSE and MAPE (%) of Röding et al. 2022, Table 2 (524,288 training structures)
 PAPER_TABLE_2 = {

@@ -8,7 +8,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.learn.smooth import Projection, SmoothModel, fit_smooth
 
 #: level of the prediction interval

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY, Material, get_material
-from pyfai_grf.core.records import FloatArray
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+from pyfai_grf.core.parameters import Material, get_material
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1
 from pyfai_grf.theory.spectra import get_spectrum
 
 

@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.arrays import FloatArray
 
 #: components and degree, and ridge penalties tried; cross-validation over the structures chooses
 CANDIDATES = ((4, 3), (6, 3), (8, 3), (12, 3), (10, 2), (14, 2))

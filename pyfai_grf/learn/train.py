@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xgboost
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.features.specification import Features, make_spec
 from pyfai_grf.learn.applicability import fit_expected
 from pyfai_grf.learn.bundle import Model

@@ -13,14 +13,15 @@ import numpy as np
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.published import GENERATOR_VERSION
 from pyfai_grf.library.design import get_point, get_seed
-from pyfai_grf.library.records import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.library.shard import Shard, open_shard, remove_drafts
-from pyfai_grf.library.workers import Crew, open_workers
+from pyfai_grf.library.structures import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.kernels import count_boundaries
-from pyfai_grf.simulation.structure import GENERATOR_VERSION, LAYER, PORE, SOLID, StructureModel, make_labels
+from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
 from pyfai_grf.theory.spectra import get_spectrum
+from pyfai_grf.workers.crew import Crew, open_workers
 
 #: seconds from one save to the next, at least
 _SAVE_EVERY_S = 2.0

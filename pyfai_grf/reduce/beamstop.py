@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pyfai_grf.reduce.pixels import BoolArray
+from pyfai_grf.core.arrays import BoolArray
 
 #: pixels around the beam centre where a mask of the beamstop would be seen
 _NEAR = 3.0

@@ -1,4 +1,4 @@
-"""The JSON that pyFAI-integrate saves: a geometry with its mask, dark, flat and corrections."""
+"""What pyFAI's own programs save: a ``.poni`` file, or the JSON of pyFAI-integrate with its mask, dark and flat."""
 
 from __future__ import annotations
 
@@ -9,8 +9,30 @@ from dataclasses import replace
 from typing import Any
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.reduce.geometry import Geometry, build_geometry, join_masks, read_parameters, shorten_problem
-from pyfai_grf.reduce.images import read_mask, read_mean
+from pyfai_grf.frames.images import read_mask, read_mean
+from pyfai_grf.reduce.geometry import Geometry, build_geometry, join_masks, load_poni, read_parameters, shorten_problem
+
+
+def load_geometry(path: str | os.PathLike[str]) -> Geometry:
+    """Return the geometry in a ``.poni`` file or in the JSON that pyFAI-integrate saves.
+
+    From the JSON also the mask, dark, flat, polarization, solid angle switch, normalisation factor, dummy value,
+    azimuthal and radial range are used. Its number of points, unit, method and error model are not: they are ours.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or has no complete geometry or no wavelength.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError as problem:
+        raise InputError(f"cannot read the geometry {name}: {problem.strerror or problem}") from problem
+    if text.lstrip().startswith(("{", "[")):
+        return load_configuration(name, text)
+    return load_poni(name, text)
 
 
 def load_configuration(name: str, text: str) -> Geometry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfai_grf.core.arrays import BoolArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.reduce.pixels import BoolArray
 
 FloatImage = NDArray[np.float32]
 
@@ -61,30 +60,6 @@ class Geometry:
         """Rows and columns of the detector, None where the geometry does not say."""
         shape = self.integrator.detector.shape or self.integrator.detector.max_shape
         return (int(shape[0]), int(shape[1])) if shape else None
-
-
-def load_geometry(path: str | os.PathLike[str]) -> Geometry:
-    """Return the geometry in a ``.poni`` file or in the JSON that pyFAI-integrate saves.
-
-    From the JSON also the mask, dark, flat, polarization, solid angle switch, normalisation factor, dummy value,
-    azimuthal and radial range are used. Its number of points, unit, method and error model are not: they are ours.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or has no complete geometry or no wavelength.
-    """
-    name = os.fspath(path)
-    try:
-        with open(name, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError as problem:
-        raise InputError(f"cannot read the geometry {name}: {problem.strerror or problem}") from problem
-    if text.lstrip().startswith(("{", "[")):
-        from pyfai_grf.reduce.configuration import load_configuration
-
-        return load_configuration(name, text)
-    return _load_poni(name, text)
 
 
 def wrap_integrator(integrator: Any) -> Geometry:
@@ -161,7 +136,8 @@ def build_geometry(parameters: Mapping[str, Any], detector: Any, source: str, **
     return Geometry(integrator, source=source, **extra)
 
 
-def _load_poni(name: str, text: str) -> Geometry:
+def load_poni(name: str, text: str) -> Geometry:
+    """Return the geometry in ``text``, what the ``.poni`` file ``name`` holds; raises InputError if it is not whole."""
     from pyFAI.io.ponifile import PoniFile
 
     # pyFAI puts defaults where a line is missing: a cut file would pass for a detector at 1 m

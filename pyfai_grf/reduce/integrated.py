@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, FloatArray
+from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.reduce.noise import estimate_counts
+from pyfai_grf.reduce.counting import estimate_counts
 
 #: error models (pyFAI.containers.ErrorModel) that say no more of the variance than the counts themselves do
 _COUNTING_MODELS = {"NO", "POISSON"}
@@ -33,7 +34,7 @@ def convert_result(result: Any, metadata: Mapping[str, Any] | None = None, *, is
 
     Where the pixels hold counts (``is_counts``) and pyFAI was given no variance and no dark, ``sigma`` follows from
     the summed counts of each bin and its neighbours, whether pyFAI gave an error or not: its Poisson model is too
-    large on sparse frames (see ``pyfai_grf.reduce.noise``). Otherwise it is pyFAI's own, None if there is none.
+    large on sparse frames (see ``pyfai_grf.reduce.counting``). Otherwise it is pyFAI's own, None if there is none.
     Where pyFAI split pixels, neighbouring bins share photons and sigma is somewhat too large.
 
     ``weight`` is the sum of pixel normalisations; ``counts`` the sum of the signal if the pixels hold counts.

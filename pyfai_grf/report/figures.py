@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS, get_material
-from pyfai_grf.core.records import Curve, FloatArray, Prediction
-from pyfai_grf.report.frames import draw_frame
+from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.report.image_panel import draw_frame
 from pyfai_grf.report.panels import (
     ORANGE,
     PredictionRow,

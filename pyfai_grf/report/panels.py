@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullFormatter
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Curve, FloatArray, Prediction
+from pyfai_grf.core.records import Curve, Prediction
 
 _SYMBOLS = {"a": "a", "porosity": "porosity", "layer_fraction": "layer fraction"}
 BLUE, ORANGE, GREY, PALE = "#1f5a94", "#c8501e", "#7a7a7a", "#e4e4e4"

@@ -11,13 +11,9 @@ from scipy.sparse import csr_array
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.published import PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.simulation.kernels import PLANES, sum_shells
 from pyfai_grf.simulation.structure import LAYER, SOLID
-
-#: the published q grid: 500 points, in 1/nm (Röding et al. 2022, section 2.3)
-PAPER_Q_NM1 = np.linspace(0.04, 3.0, 500)
-#: box of the published setting; simulated intensities are reported on its scale
-PAPER_SHAPE, PAPER_VOXEL_SIZE_NM = 512, 0.5
 
 #: Eq. 4's window exp(-2 x^2) is below double precision beyond this many grid steps
 _WINDOW = 4.3

@@ -17,7 +17,7 @@ from pyfai_grf.simulation.white_noise import draw_noise
 PLANES = 16
 #: values of a flat array handled at once: as many as in the planes of the published box
 VALUES = PLANES * 512**2
-_LOOPS = "pyfai_grf.simulation.compiled"
+_LOOPS = "pyfai_grf.simulation.phase_loops"
 
 
 def _get_gpu_twin(backend: Backend) -> Any:

@@ -10,16 +10,12 @@ from scipy.special import ndtr, ndtri
 
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.published import PAPER_SHAPE, PAPER_SMOOTHING_NM, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.simulation.distance import measure_distance
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
 from pyfai_grf.simulation.kernels import PLANES, smooth_periodic
 from pyfai_grf.simulation.ranking import label_by_rank
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
-
-#: raised whenever the same seed would give another structure; stored with every structure
-GENERATOR_VERSION = 2
-#: standard deviation of the paper's smoothing: 2 voxels of 0.5 nm
-PAPER_SMOOTHING_NM = 1.0
 
 PORE, LAYER, SOLID = 0, 1, 2
 
@@ -42,8 +38,8 @@ class StructureModel:
     a: float
     porosity: float
     layer_fraction: float = 0.0
-    shape: int = 512
-    voxel_size_nm: float = 0.5
+    shape: int = PAPER_SHAPE
+    voxel_size_nm: float = PAPER_VOXEL_SIZE_NM
     smoothing_nm: float = PAPER_SMOOTHING_NM
     spectrum: str | Spectrum = DEFAULT_SPECTRUM
 
@@ -79,8 +75,8 @@ def make_structure(
     a: float,
     porosity: float,
     layer_fraction: float = 0.0,
-    shape: int = 512,
-    voxel_size: float = 0.5,
+    shape: int = PAPER_SHAPE,
+    voxel_size: float = PAPER_VOXEL_SIZE_NM,
     seed: int = 1,
     device: str = "auto",
     smoothing: float = PAPER_SMOOTHING_NM,

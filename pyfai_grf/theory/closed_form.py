@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY
 from pyfai_grf.theory.covariance import compute_surface, compute_threshold, validate_porosity
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity, look_up_intensity, validate_q
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
@@ -135,9 +135,7 @@ def _validate_length(a: ArrayLike) -> FloatArray:
     return values
 
 
-def _validate_shape(
-    a: ArrayLike, porosity: ArrayLike, layer: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _validate_shape(a: ArrayLike, porosity: ArrayLike, layer: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     lengths, fractions = _validate_length(a), validate_porosity(porosity)
     try:
         lengths, fractions, layer = np.broadcast_arrays(lengths, fractions, layer)

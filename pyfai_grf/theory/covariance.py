@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
 _ANGLE_NODES, _ANGLE_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -54,9 +54,7 @@ def compute_correlation(r: ArrayLike, spectrum: str | Spectrum = DEFAULT_SPECTRU
     return np.asarray(get_spectrum(spectrum).correlation(np.asarray(r, dtype=np.float64)))
 
 
-def compute_covariance(
-    r: FloatArray, threshold: FloatArray, spectrum: str | Spectrum = DEFAULT_SPECTRUM
-) -> FloatArray:
+def compute_covariance(r: FloatArray, threshold: FloatArray, spectrum: str | Spectrum = DEFAULT_SPECTRUM) -> FloatArray:
     """Return the covariance C(r) of the solid's indicator, shape (P, R), at distances ``r`` (R,), unit a.
 
     C = 1/(2 pi) int_0^arcsin(g) exp(-T^2 / (1 + sin t)) dt for thresholds ``threshold`` (P,): Berk 1991,

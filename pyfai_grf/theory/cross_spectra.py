@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.theory.covariance import compute_correlation
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 

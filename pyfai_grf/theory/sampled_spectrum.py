@@ -15,8 +15,8 @@ import numpy as np
 from scipy.fft import dst
 from scipy.interpolate import CubicSpline
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 
 Density = Callable[[FloatArray], FloatArray]
 

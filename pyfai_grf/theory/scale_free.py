@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import map_coordinates, spline_filter
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.theory.covariance import (
     compute_correlation,
     compute_covariance,

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import gamma, kv
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.theory.sampled_spectrum import Spectrum
 
 #: why a field needs a finite <q^2>
@@ -222,4 +222,3 @@ class ShellSpectrum(Spectrum):
 def _compute_normal_moment(width: float, order: int) -> float:
     """Return <x^order> of a normal distribution around 1."""
     return sum(math.comb(order, j) * width**j * math.prod(range(j - 1, 0, -2)) for j in range(0, order + 1, 2))
-

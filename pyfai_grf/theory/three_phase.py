@@ -5,8 +5,9 @@ the pores; D is both. No voxels, no smoothing. Nothing but ``a`` carries a lengt
 
     I/V = a^3 [d^2 f_DD + 2 d (1 - d) f_SD + (1 - d)^2 f_SS]
 
-for the layer density d. f_SS is the two-phase closed form, exact; f_DD and f_SD were simulated (``film.boxes``) and
-made smooth (``film.fit``); beyond the simulated x they go on by Porod's law and the film's interference.
+for the layer density d. f_SS is the two-phase closed form, exact; f_DD and f_SD were simulated
+(``tabulation.boxes``) and made smooth (``tabulation.fit``); beyond the simulated x they go on by Porod's law and the
+film's interference.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.parameters import PAPER_LAYER_DENSITY
-from pyfai_grf.core.records import FloatArray
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY
 from pyfai_grf.theory.scale_free import validate_q
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 from pyfai_grf.theory.three_phase_table import ThreePhaseTable, load_table

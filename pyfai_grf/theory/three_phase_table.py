@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline, CubicSpline
 from scipy.special import ndtr, ndtri
 
+from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import FloatArray
 from pyfai_grf.theory.covariance import compute_surface
 from pyfai_grf.theory.scale_free import look_up_intensity
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
@@ -66,7 +66,7 @@ def make_knots(intervals: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class ThreePhaseTable:
-    """What ``film.fit`` found, and its jackknife replicates (row 0 holds all boxes, rows 1 .. R leave some out).
+    """What ``tabulation.fit`` found, and its jackknife replicates (row 0 holds all boxes, rows 1 .. R leave some out).
 
     ``thresholds`` (J,) of the unit field; ``curves`` (1 + R, 3, J, M, C): spline coefficients over ``knots`` of the
     log ratio, alpha and beta at the porosities and ``LAYER_NODES``; ``stretch`` (1 + R, J, M): the film's thickness

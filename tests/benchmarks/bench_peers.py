@@ -70,7 +70,7 @@ def prepare_curve(shape: int, device: str) -> Call:
 def prepare_pyirena(shape: int, device: str) -> Call:
     from pyirena.core.saxs_morph import alfa_threshold, generate_voxelgram, voxelgram_to_iq
 
-    from pyfai_grf.simulation.intensity import PAPER_Q_NM1
+    from pyfai_grf.core.published import PAPER_Q_NM1
 
     pitch = 10 * VOXEL_NM  # it works in Angstrom
     k = np.linspace(0.0, 1.05 * np.sqrt(3) * np.pi / pitch, max(1024, 2 * shape))  # as its own engine chooses

@@ -52,8 +52,9 @@ def count_cores() -> int:
 
 def prepare_ours(shape: int, device: str, use_compiled: bool = True) -> tuple[Callable, list]:
     from pyfai_grf.core.backend import get_backend
+    from pyfai_grf.core.published import PAPER_Q_NM1
     from pyfai_grf.library.design import get_point
-    from pyfai_grf.simulation.intensity import PAPER_Q_NM1, compute_shells
+    from pyfai_grf.simulation.intensity import compute_shells
     from pyfai_grf.simulation.structure import StructureModel, make_labels
 
     backend = dataclasses.replace(get_backend(device), use_compiled=use_compiled)

@@ -16,8 +16,7 @@ import silx.io.nxdata
 
 from pyfai_grf.cli import main
 from pyfai_grf.cli.demo import format_table
-from pyfai_grf.core.records import Curve
-from pyfai_grf.io.records import Result
+from pyfai_grf.core.records import Curve, Result
 from pyfai_grf.io.results import read_results
 
 FRAMES = ["demo_00001.cbf", "demo_00002.cbf"]

@@ -13,8 +13,8 @@ import pytest
 
 from pyfai_grf.cli import main
 from pyfai_grf.cli.generate import Progress, format_progress
+from pyfai_grf.core.published import GENERATOR_VERSION
 from pyfai_grf.library.shard import Setting, Shard, open_shard
-from pyfai_grf.simulation.structure import GENERATOR_VERSION
 
 SMALL = ("--shape", "32", "--device", "cpu")
 

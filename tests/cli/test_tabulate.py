@@ -10,9 +10,9 @@ import pytest
 
 from pyfai_grf.cli import tabulate
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.film import boxes as recipe
-from pyfai_grf.film.setting import BoxSetting
-from pyfai_grf.film.store import open_boxes
+from pyfai_grf.tabulation import boxes as recipe
+from pyfai_grf.tabulation.setting import BoxSetting
+from pyfai_grf.tabulation.store import open_boxes
 from pyfai_grf.theory.closed_form import expected_intensity
 from pyfai_grf.theory.three_phase_table import load_table
 

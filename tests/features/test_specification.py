@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.published import PAPER_Q_NM1
 from pyfai_grf.features.specification import FeatureSpec, compute_features, compute_total, make_spec
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1
 from pyfai_grf.theory.closed_form import expected_intensity
 
 CURVE = expected_intensity(PAPER_Q_NM1, 3.0, 0.3)

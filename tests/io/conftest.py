@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pyfai_grf.core.records import Curve
-from pyfai_grf.io.records import Provenance, Result, collect_versions, format_now
+from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
+from pyfai_grf.core.records import Curve, Result
 
 NAMES = ("a", "porosity", "layer_fraction")
 

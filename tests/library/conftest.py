@@ -53,7 +53,7 @@ _GROW = """
 import sys
 from pyfai_grf.library import generate
 from pyfai_grf.library.shard import Setting
-from pyfai_grf.library.workers import Crew
+from pyfai_grf.workers.crew import Crew
 generate._SAVE_EVERY_S, generate._SAVE_SHARE = -1.0, 1.0  # saves all the time, so that a kill often meets one
 held = []
 def report(done, total, workers):

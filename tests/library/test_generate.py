@@ -12,12 +12,13 @@ import pytest
 
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.core.errors import DeviceError, GrfError, InputError
+from pyfai_grf.core.published import GENERATOR_VERSION
 from pyfai_grf.library import generate
 from pyfai_grf.library.design import get_point, get_seed
 from pyfai_grf.library.generate import compute_chords, compute_thickness, generate_library, simulate_structure
 from pyfai_grf.library.shard import DENSITIES, Setting, Shard, open_shard
 from pyfai_grf.simulation.intensity import compute_shells
-from pyfai_grf.simulation.structure import GENERATOR_VERSION, LAYER, PORE, SOLID, make_structure
+from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, make_structure
 from pyfai_grf.theory.spectra import get_spectrum
 
 # --- one structure ----------------------------------------------------------------------------------------------------

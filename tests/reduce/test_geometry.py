@@ -15,7 +15,8 @@ from pyFAI.io.integration_config import WorkerConfig
 from pyFAI.io.ponifile import PoniFile
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.reduce.geometry import load_geometry, wrap_integrator
+from pyfai_grf.reduce.configuration import load_geometry
+from pyfai_grf.reduce.geometry import wrap_integrator
 
 
 def test_poni(setup: Any, poni: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 from pyFAI.detectors import detector_factory
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-from pyfai_grf.reduce.frame import Reducer, ReductionSettings, reduce_frame
-from pyfai_grf.reduce.images import find_sources, read_frames
+from pyfai_grf.frames.images import find_sources, read_frames
+from pyfai_grf.reduce.reducer import Reducer, ReductionSettings, reduce_frame
 
 
 def test_nexus_frames_with_a_blank(shared_data: Path) -> None:

@@ -16,7 +16,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.report import figures
 from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_rows
-from pyfai_grf.report.frames import draw_frame
+from pyfai_grf.report.image_panel import draw_frame
 
 Q = np.linspace(0.04, 3.0, 200)
 I = 1e4 / (1 + (2 * Q) ** 4)  # noqa: E741

@@ -7,7 +7,8 @@ import pytest
 
 import pyfai_grf as grf
 from pyfai_grf.core.errors import DeviceError, InputError
-from pyfai_grf.simulation.intensity import PAPER_Q_NM1, compute_shells
+from pyfai_grf.core.published import PAPER_Q_NM1
+from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
 

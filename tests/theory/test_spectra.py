@@ -268,9 +268,7 @@ def test_registered_spectrum_is_checked(registry, density, message):
 
 
 def test_formulas_must_belong_to_the_density(registry):
-    register_spectrum(
-        make_class(lambda k, p: np.exp(-k * k), "one", correlation=lambda self, r: np.exp(-np.square(r)))
-    )
+    register_spectrum(make_class(lambda k, p: np.exp(-k * k), "one", correlation=lambda self, r: np.exp(-np.square(r))))
     register_spectrum(make_class(lambda k, p: np.exp(-k * k), "two", second_moment=2.0))
     with pytest.raises(InputError, match="one: its correlation is not that of its density"):
         get_spectrum("one")

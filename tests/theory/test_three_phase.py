@@ -9,13 +9,13 @@ import pytest
 from scipy.special import ndtr
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.film import boxes
-from pyfai_grf.film.check import compare_boxes
-from pyfai_grf.film.controls import GROUPS
-from pyfai_grf.film.fit import make_table
-from pyfai_grf.film.pool import Pooled, pool_boxes
-from pyfai_grf.film.setting import BoxSetting
-from pyfai_grf.film.store import BoxFolder, Plan, add_boxes, open_boxes
+from pyfai_grf.tabulation import boxes
+from pyfai_grf.tabulation.check import compare_boxes
+from pyfai_grf.tabulation.controls import GROUPS
+from pyfai_grf.tabulation.fit import make_table
+from pyfai_grf.tabulation.pool import Pooled, pool_boxes
+from pyfai_grf.tabulation.setting import BoxSetting
+from pyfai_grf.tabulation.store import BoxFolder, Plan, add_boxes, open_boxes
 from pyfai_grf.theory import three_phase
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
 from pyfai_grf.theory.three_phase import (

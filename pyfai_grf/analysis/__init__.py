@@ -1,0 +1,1 @@
+"""Between a reduced curve and a finished results file: prediction, model-free numbers, judgement, writing."""

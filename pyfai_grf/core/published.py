@@ -1,0 +1,18 @@
+"""The published setting (Röding et al. 2022, doi:10.3389/fmats.2022.956839): said here, once, and meant everywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: raised whenever the same seed would give another structure; stored with every structure
+GENERATOR_VERSION = 2
+#: edge of the box in voxels, and of a voxel in nm; simulated intensities are reported on the scale of this box
+PAPER_SHAPE, PAPER_VOXEL_SIZE_NM = 512, 0.5
+#: standard deviation of the smoothing: 2 voxels
+PAPER_SMOOTHING_NM = 2 * PAPER_VOXEL_SIZE_NM
+#: electron density of the layer relative to the solid (water on cellulose or carbon)
+PAPER_LAYER_DENSITY = 0.65
+#: the q grid: 500 points, in 1/nm (section 2.3)
+PAPER_Q_NM1 = np.linspace(0.04, 3.0, 500)
+#: noise levels: the variance of a curve is alpha I (section 2.3)
+PAPER_LOG10_ALPHA = (2.0, 5.5)

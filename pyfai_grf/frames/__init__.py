@@ -1,0 +1,1 @@
+"""Reading detector images and stacks, and which of their pixels may be used."""

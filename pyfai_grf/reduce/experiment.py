@@ -1,0 +1,90 @@
+"""What a reduction needs beside the frames, as the user gives it, and made ready for use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfai_grf.core.arrays import BoolArray
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.frames.frame import Frame, make_frame
+from pyfai_grf.frames.images import read_frames, read_mask, read_mean
+from pyfai_grf.reduce.binning import Bins
+from pyfai_grf.reduce.configuration import load_geometry
+from pyfai_grf.reduce.geometry import Geometry, join_masks, wrap_integrator
+
+Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class ReductionSettings:
+    """All that does not change from frame to frame.
+
+    Attributes
+    ----------
+    geometry : the path of a ``.poni`` or of pyFAI-integrate's JSON, a Geometry, or a pyFAI integrator.
+    mask : a path, or (H, W), True (not zero) where masked; joined to the masks of detector and configuration.
+    dark, flat : a path, paths to average, or (H, W); take the place of the configuration's.
+    background : a path (all its frames are averaged), (H, W), a Frame, or an iterable of frames.
+    background_scale : what the background is multiplied by before it is subtracted (transmission, exposure ...).
+    bins : the q grid; None for about one pixel a bin.
+    """
+
+    geometry: Any
+    mask: Path | NDArray[Any] | None = None
+    dark: Any = None
+    flat: Any = None
+    background: Any = None
+    background_scale: float = 1.0
+    bins: Bins | None = None
+
+
+def complete_geometry(settings: ReductionSettings) -> Geometry:
+    """Return the geometry with the settings' own mask, dark and flat."""
+    given = settings.geometry
+    if isinstance(given, str | os.PathLike):
+        geometry = load_geometry(given)
+    else:
+        geometry = given if isinstance(given, Geometry) else wrap_integrator(given)
+    changes: dict[str, Any] = {}
+    if settings.mask is not None:
+        is_path = isinstance(settings.mask, str | os.PathLike)
+        mask: BoolArray = read_mask(settings.mask) if is_path else np.asarray(settings.mask) != 0  # type: ignore[arg-type]
+        changes.update(mask=join_masks(mask, geometry.mask), has_user_mask=True)
+    if settings.dark is not None:
+        changes["dark"], changes["dark_frames"] = _read_correction(settings.dark)
+    if settings.flat is not None:
+        changes["flat"], _ = _read_correction(settings.flat)
+    return replace(geometry, **changes)
+
+
+def _read_correction(given: Any) -> tuple[NDArray[np.float32], int]:
+    if isinstance(given, np.ndarray):
+        return given.astype(np.float32), 1
+    return read_mean([given] if isinstance(given, str | os.PathLike) else list(given))
+
+
+def check_shapes(geometry: Geometry, shape: tuple[int, ...]) -> None:
+    """Raise InputError unless mask, dark and flat of ``geometry`` have the shape of the frames."""
+    for name in ("mask", "dark", "flat"):
+        image = getattr(geometry, name)
+        if image is not None and image.shape != shape:
+            raise InputError(f"the {name} has shape {image.shape}, frame or detector {shape}: give a {name} that fits")
+
+
+def iterate_frames(given: Any) -> Iterator[Frame]:
+    """Yield the frames of a path, an array, a Frame, or an iterable of these."""
+    if isinstance(given, str | os.PathLike):
+        yield from read_frames(given)
+    elif isinstance(given, Frame):
+        yield given
+    elif isinstance(given, np.ndarray):
+        yield make_frame(given, "background array")
+    else:
+        for part in given:
+            yield from iterate_frames(part)

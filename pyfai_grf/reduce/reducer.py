@@ -1,0 +1,200 @@
+"""A detector frame to a curve I(q) with its standard errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import Curve
+from pyfai_grf.frames.frame import Frame, make_frame, sum_frames
+from pyfai_grf.frames.images import read_frames
+from pyfai_grf.reduce.beamstop import describe_beamstop, find_beam_pixels
+from pyfai_grf.reduce.binning import Binner, Bins, BinSums
+from pyfai_grf.reduce.experiment import Path, ReductionSettings, check_shapes, complete_geometry, iterate_frames
+from pyfai_grf.reduce.geometry import Geometry
+
+__all__ = ["Bins", "Frame", "Reducer", "ReductionSettings", "reduce_frame"]
+
+
+def reduce_frame(
+    frame: Any,
+    poni: Any,
+    mask: Path | NDArray[Any] | None = None,
+    background: Any = None,
+    *,
+    dark: Any = None,
+    flat: Any = None,
+    background_scale: float = 1.0,
+    bins: Bins | None = None,
+) -> Curve:
+    """Return the azimuthal average of one frame: q in 1/nm, intensity per normalised pixel, standard error.
+
+    ``frame`` is a path (``file.h5::/path`` for HDF5), a (H, W) array or a Frame; the others are as in
+    ReductionSettings. Pixels are not split between bins, intensities are divided by solid angle (and by
+    polarization where the configuration gives a factor), the background is subtracted after normalisation.
+    ``sigma`` follows from the counts of the bin and its neighbours; see ``pyfai_grf.reduce.counting``.
+
+    Raises
+    ------
+    InputError
+        If something cannot be read, shapes differ, or no pixel or no count is left.
+    """
+    settings = ReductionSettings(poni, mask, dark, flat, background, background_scale, bins)
+    if isinstance(frame, str | os.PathLike):
+        frames = read_frames(frame)
+        first = next(frames, None)
+        if first is None or next(frames, None) is not None:
+            held = "no frame" if first is None else "several frames"
+            raise InputError(f"{frame} holds {held}: read_frames gives them one by one, a Reducer averages them")
+        frame = first
+    return Reducer(settings).reduce(frame if isinstance(frame, Frame) else make_frame(frame))
+
+
+class Reducer:
+    """Reduces frame after frame of one experiment; masks, geometry and background are prepared once.
+
+    Raises InputError as ``reduce_frame`` does; shapes are checked at the first frame where the geometry names none.
+    """
+
+    def __init__(self, settings: ReductionSettings) -> None:
+        self.settings = settings
+        self._geometry = complete_geometry(settings)
+        self._binner: Binner | None = None
+        self._background: tuple[BinSums, dict[str, Any]] | None = None
+        self._beam: tuple[NDArray[np.intp], ...] | None = None
+        if not np.isfinite(settings.background_scale):
+            raise InputError(f"the background scale is {settings.background_scale}: give a number")
+        if self._geometry.shape is not None:
+            self._prepare(self._geometry.shape)
+
+    @property
+    def geometry(self) -> Geometry:
+        """The geometry with mask, dark and flat as they are used."""
+        return self._geometry
+
+    @property
+    def q_nm1(self) -> NDArray[np.float64] | None:
+        """The (Q,) bin centres in 1/nm, None before the first frame where the geometry names no shape."""
+        return None if self._binner is None else self._binner.q_nm1
+
+    def reduce(self, frame: Frame | Iterable[Frame]) -> Curve:
+        """Return the curve of one frame, or of several that are summed pixel by pixel (averaged, counts kept)."""
+        total, count = (frame, 1) if isinstance(frame, Frame) else sum_frames(frame)
+        binner = self._get_binner(total)
+        sums, model, warnings = _sum_bins(binner, total, count)
+        if not sums.pixels.any():
+            raise InputError(f"{total.source}: every pixel of frame {total.index} is masked or marked bad")
+        if not sums.counts.any():
+            raise InputError(f"{total.source}: frame {total.index} holds only zeros: was the shutter open?")
+        curve = self._subtract(sums, binner)
+        warnings += self._list_warnings(total, binner, curve.intensity)
+        metadata = {
+            **total.metadata,
+            "source": total.source,
+            "frame_index": total.index,
+            "n_frames": count,
+            "warnings": [*self._geometry.notes, *warnings],
+            "masked_fraction": round(1.0 - float(sums.pixels.sum()) / total.data.size, 6),
+            "noise_model": model,
+            **self._describe_reduction(binner),
+            "q_min_nm1": float(curve.q_nm1[0]),
+            "q_max_nm1": float(curve.q_nm1[-1]),
+        }
+        return replace(curve, metadata=metadata, counts=curve.counts if model != _SCATTER else None)
+
+    def _get_binner(self, frame: Frame) -> Binner:
+        if self._binner is None:
+            self._prepare(frame.data.shape)
+        assert self._binner is not None
+        if frame.data.shape != self._binner.mask.shape:
+            raise InputError(
+                f"{frame.source} has shape {frame.data.shape}, the detector of {self._geometry.source} has "
+                f"{self._binner.mask.shape}: give the geometry that belongs to these frames"
+            )
+        return self._binner
+
+    def _prepare(self, shape: tuple[int, ...]) -> None:
+        check_shapes(self._geometry, shape)
+        mask = np.zeros(shape, bool) if self._geometry.mask is None else self._geometry.mask
+        binner = Binner(self._geometry, mask, self.settings.bins)
+        if self.settings.background is not None:
+            total, count = sum_frames(iterate_frames(self.settings.background))
+            if total.data.shape != shape:
+                raise InputError(f"the background has shape {total.data.shape}, the frames {shape}: give one that fits")
+            sums, _, warnings = _sum_bins(binner, total, count)
+            if not sums.pixels.any():
+                raise InputError(f"the background {total.source} has no usable pixel")
+            self._background = sums, {"source": total.source, "n_frames": count, "notes": warnings}
+        if not self._geometry.has_user_mask:
+            self._beam = find_beam_pixels(binner.q_pixels, binner.pixel_step_nm1)
+        self._binner = binner
+
+    def _subtract(self, sums: BinSums, binner: Binner) -> Curve:
+        """Return the curve of ``sums`` less the background, without the bins that hold no pixel."""
+        intensity, variance, used = sums.intensity, sums.variance, sums.exposure > 0
+        if self._background is not None:
+            background, scale = self._background[0], self.settings.background_scale
+            intensity = intensity - scale * background.intensity
+            variance = variance + scale**2 * background.variance
+            used &= background.exposure > 0
+        if self._geometry.q_range_nm1 is not None:
+            low, high = self._geometry.q_range_nm1
+            used &= (binner.q_nm1 >= low) & (binner.q_nm1 <= high)
+        if used.sum() < 2:
+            raise InputError(f"{int(used.sum())} points are left: check the mask, the ranges and the background")
+        counts = float(sums.signal[used].sum())
+        return Curve(binner.q_nm1[used], intensity[used], np.sqrt(variance[used]), sums.exposure[used], counts)
+
+    def _list_warnings(self, frame: Frame, binner: Binner, intensity: NDArray[np.float64]) -> list[str]:
+        texts = [describe_beamstop(self._beam, binner.masked, frame.bad, intensity)]
+        if self._geometry.has_user_mask and binner.masked_fraction > 0.9:
+            texts.append(f"the mask covers {binner.masked_fraction:.0%} of the detector: pyFAI masks what is not zero")
+        wavelength = self._geometry.integrator.wavelength * 1e9
+        found = frame.metadata.get("wavelength_nm")
+        if found and abs(found / wavelength - 1) > 0.01:
+            texts.append(f"the frame was taken at {found:.5g} nm, the geometry is for {wavelength:.5g} nm: q is wrong")
+        if self._background is not None:
+            texts += [f"background: {text}" for text in self._background[1]["notes"]]
+        return [text for text in texts if text]
+
+    def _describe_reduction(self, binner: Binner) -> dict[str, Any]:
+        geometry, polarization = self._geometry, self._geometry.polarization
+        background = None if self._background is None else self._background[1]
+        return {
+            "geometry": geometry.source,
+            "q_step_nm1": binner.bins.step_nm1,
+            "polarization_factor": None if polarization is None else polarization[0],
+            "solid_angle_correction": geometry.has_solid_angle,
+            "background": None if background is None else background["source"],
+            "background_frames": 0 if background is None else background["n_frames"],
+            "background_scale": None if background is None else self.settings.background_scale,
+        }
+
+
+_COUNTS = "counts"
+_ASSUMED = "counts assumed (the frame holds floating-point values)"
+_SCATTER = "scatter of the pixels within a bin (the frame holds negative values or fractions, so these are no counts)"
+
+
+def _sum_bins(binner: Binner, frame: Frame, count: int) -> tuple[BinSums, str, list[str]]:
+    """Return the bins of a frame, where its variance comes from, and what to warn of."""
+    data, bad = frame.data, frame.bad
+    if data.dtype.kind != "f":
+        return binner.sum_frame(data, bad, count), _COUNTS, []
+    used = ~(bad | binner.mask)
+    values = data[used]
+    if values.size and values.min() < 0:
+        found = "negative values"
+    else:
+        part = values[:: max(1, values.size // 100_000)]
+        if np.array_equal(part, np.rint(part)):
+            return binner.sum_frame(data, bad, count), _ASSUMED, []
+        found = "values that are not whole numbers"
+    warning = f"{found}: sigma is taken from the scatter of the pixels within a bin, not from counts"
+    return binner.sum_frame(data, bad, count, is_counted=False), _SCATTER, [warning]

@@ -1,0 +1,1 @@
+"""Whoever has many tasks: processes, GPUs, or the workers of a Dask cluster."""

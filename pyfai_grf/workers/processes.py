@@ -1,0 +1,153 @@
+"""Worker processes of this machine: each its share of the cores, or a GPU of its own; one that dies is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+from pyfai_grf.core.backend import Backend, count_cores, get_backend
+from pyfai_grf.core.errors import GrfError
+from pyfai_grf.workers.tasks import Task, attempt_group
+
+T = TypeVar("T")
+
+#: deaths of worker processes over one group of tasks before it is given up
+_ATTEMPTS = 3
+
+
+class ProcessPool(Generic[T]):
+    """A thread for each worker process, which passes indices on and waits for the results."""
+
+    def __init__(self, processes: int, device: str, task: Task[T]) -> None:
+        backend = get_backend(device)
+        self._gpus = _list_gpus(backend) if backend.device == "cuda" else []
+        self._orders = task, backend.device
+        self._is_closing = False
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * processes
+        self._mine = threading.local()
+        numbers = itertools.count()
+        self._threads = ThreadPoolExecutor(processes, initializer=lambda: setattr(self._mine, "number", next(numbers)))
+
+    def count_workers(self) -> int:
+        """Return the number of processes."""
+        return len(self._processes)
+
+    def submit(self, group: tuple[int, ...]) -> Any:
+        """Return the future of a group of tasks."""
+        return self._threads.submit(self._ask, group)
+
+    def gather(self, futures: list[Any]) -> list[tuple[list[T], float]]:
+        """Return the results of ``futures``, which are done."""
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        """Stop the processes, whatever they do."""
+        self._is_closing = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in filter(None, self._processes):
+            process.kill()
+        self._threads.shutdown()
+        for process in filter(None, self._processes):
+            _end_process(process)
+
+    def _ask(self, group: tuple[int, ...]) -> tuple[list[T], float]:
+        """Return the results of this thread's process, started anew if it died."""
+        number = self._mine.number
+        for _ in range(_ATTEMPTS):
+            process = self._processes[number]
+            if process is None or process.poll() is not None:
+                process = self._start(number)
+            try:
+                answer = _talk(process, group)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                _end_process(process)
+                if self._is_closing:
+                    break
+                continue
+            if isinstance(answer, GrfError):
+                raise answer
+            return answer
+        raise GrfError(
+            f"structure {group[0]}: {_ATTEMPTS} worker processes died over it; if the system ended them for want of "
+            "memory, choose fewer --workers"
+        )
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        if (dead := self._processes[number]) is not None:
+            _end_process(dead)
+        process = self._processes[number] = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | self.get_environment(number),
+            start_new_session=True,  # Ctrl-C is for the client alone
+        )
+        with contextlib.suppress(OSError):  # if it is dead already, that shows with the first tasks
+            _send((*self._orders, self._count_threads(number)), process)
+        return process
+
+    def _count_threads(self, number: int) -> int:
+        """Return the share of the cores of process ``number``."""
+        cores, processes = count_cores(), len(self._processes)
+        return max(1, cores // processes + (number < cores % processes))
+
+    def get_environment(self, number: int) -> dict[str, str]:
+        """Return the variables of process ``number``: where to import from, how many threads, which GPU."""
+        threads = str(self._count_threads(number))
+        gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[number % len(self._gpus)]} if self._gpus else {}
+        return {
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
+            **gpu,
+        }
+
+
+def _list_gpus(backend: Backend) -> list[str]:
+    """Return the GPUs as CUDA_VISIBLE_DEVICES names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return given.split(",") if given else [str(i) for i in range(backend.xp.cuda.runtime.getDeviceCount())]
+
+
+def _talk(process: subprocess.Popen[bytes], group: tuple[int, ...]) -> Any:
+    _send(group, process)
+    assert process.stdout is not None
+    return pickle.load(process.stdout)
+
+
+def _send(message: Any, process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    pickle.dump(message, process.stdin)
+    process.stdin.flush()
+
+
+def _end_process(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for stream in filter(None, (process.stdin, process.stdout)):
+        with contextlib.suppress(OSError):  # of what was still to be sent
+            stream.close()
+    process.wait()
+
+
+def serve() -> None:
+    """Answer groups of indices on standard input until the client is gone; first come task, device and threads."""
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that a library prints may get between the answers
+    try:
+        task, device, threads = pickle.load(source)
+        while True:
+            group = pickle.load(source)
+            try:
+                answer: Any = attempt_group(task, get_backend(device, threads), group)
+            except GrfError as problem:
+                answer = problem
+            pickle.dump(answer, sink)
+            sink.flush()
+    except (EOFError, OSError):
+        os._exit(0)  # without another try at sending what nobody reads

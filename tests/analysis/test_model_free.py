@@ -1,0 +1,130 @@
+"""Invariant, Porod constant and correlation length against the closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import quad, trapezoid
+
+from pyfai_grf.analysis.model_free import (
+    compute_correlation_length,
+    compute_invariant,
+    compute_porod_constant,
+    summarise,
+)
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import Curve
+from pyfai_grf.theory.closed_form import compute_surface_per_volume, compute_threshold, expected_intensity
+from pyfai_grf.theory.covariance import compute_covariance
+
+A, POROSITY = 4.0, 0.3
+GRID = np.linspace(0.04, 3.0, 500)
+WIDE = np.linspace(0.001, 20.0, 20_000)
+
+
+def make_curve(q, **fields):
+    return Curve(q, expected_intensity(q, A, POROSITY), **fields)
+
+
+def test_invariant_is_the_papers_sum():
+    curve = make_curve(GRID)
+    papers = 4 * np.pi * np.sum(curve.intensity * GRID**2) * (GRID[1] - GRID[0])
+    assert compute_invariant(curve) == pytest.approx(papers, rel=1e-12)
+
+
+def test_invariant_over_a_wide_range_is_the_variance_of_the_phases():
+    # what lies beyond q = 20 is 4 pi K / 20, 0.5 % of it
+    expected = 8 * np.pi**3 * POROSITY * (1 - POROSITY)
+    tail = 4 * np.pi * 2 * np.pi * compute_surface_per_volume(A, POROSITY) / WIDE[-1]
+    assert compute_invariant(make_curve(WIDE)) + tail == pytest.approx(expected, rel=1e-4)
+
+
+def test_invariant_does_not_ask_for_equidistant_points_or_for_all_of_them():
+    q = np.geomspace(0.04, 3.0, 500)
+    assert compute_invariant(make_curve(q)) == pytest.approx(compute_invariant(make_curve(GRID)), rel=2e-3)
+    intensity = expected_intensity(GRID, A, POROSITY)
+    intensity[200:203] = np.nan
+    found = compute_invariant(Curve(GRID, intensity))
+    assert found == pytest.approx(compute_invariant(make_curve(GRID)), rel=1e-4)
+
+
+@pytest.mark.parametrize("background", [0.0, 1e-4, -1e-4])
+def test_porod_constant_is_the_surface(background):
+    curve = make_curve(WIDE)
+    found, error = compute_porod_constant(Curve(WIDE, curve.intensity + background))
+    # Porod's next term at the start of the fit, q a = 40, is 0.17 / 40^2 = 1e-4
+    assert found == pytest.approx(2 * np.pi * compute_surface_per_volume(A, POROSITY), rel=5e-4)
+    assert 0 <= error < 1e-3 * found
+
+
+def test_porod_constant_of_a_short_range_and_of_a_chosen_start():
+    truth = 2 * np.pi * compute_surface_per_volume(A, POROSITY)
+    # from q a = 6 on the next term is 0.17 / 36 = 0.5 %, from 10 on 0.17 %; the fitted background enlarges it a little
+    assert compute_porod_constant(make_curve(GRID))[0] == pytest.approx(truth, rel=6e-3)
+    assert compute_porod_constant(make_curve(GRID), start_nm1=2.5)[0] == pytest.approx(truth, rel=2.5e-3)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_error_of_the_porod_constant(is_known):
+    rng = np.random.default_rng(4)
+    q = np.linspace(2.5, 20.0, 700)
+    truth = make_curve(q).intensity
+    sigma = 0.05 * truth + 1e-4
+    constant = 2 * np.pi * compute_surface_per_volume(A, POROSITY)
+    draws = 200
+    pulls = []
+    for _ in range(draws):
+        curve = Curve(q, rng.normal(truth, sigma), sigma if is_known else None)
+        found, error = compute_porod_constant(curve)
+        pulls.append((found - constant) / error)
+    # estimated weights follow the noise a little, and spread > 1 enlarges the error of half the curves
+    slack = 0.03 if is_known else 0.25
+    assert np.std(pulls) == pytest.approx(1, abs=5 / np.sqrt(2 * draws) + slack)
+    assert np.mean(pulls) == pytest.approx(0, abs=5 / np.sqrt(draws))
+
+
+def test_correlation_length_is_the_integral_over_the_measured_range():
+    def integrate(power):
+        return quad(lambda q: q**power * expected_intensity(q, A, POROSITY), 0.04, 3.0, epsrel=1e-8, limit=200)[0]
+
+    expected = np.pi * integrate(1) / integrate(2)
+    # the trapezoid on 500 points: of the order of (h a)^2 / 12 = 5e-5
+    assert compute_correlation_length(make_curve(GRID)) == pytest.approx(expected, rel=2e-4)
+    assert compute_correlation_length(Curve(GRID, 7.3 * make_curve(GRID).intensity)) == pytest.approx(
+        expected, rel=2e-3
+    )
+
+
+def test_correlation_length_over_all_q_is_that_of_the_correlation_function():
+    r = np.linspace(0, 60, 6001)
+    covariance = compute_covariance(r, np.atleast_1d(compute_threshold(POROSITY)))[0]
+    length = 2 * trapezoid(covariance, r) / covariance[0] * A
+    # the range ends at 20 per nm: 0.5 % of the invariant lies beyond, and 4e-5 of the first moment
+    assert compute_correlation_length(make_curve(WIDE)) == pytest.approx(length, rel=7e-3)
+    # and an early end makes it too long
+    assert compute_correlation_length(make_curve(GRID)) > length
+
+
+def test_summary():
+    curve = make_curve(GRID, sigma=0.01 * expected_intensity(GRID, A, POROSITY))
+    found = summarise(curve)
+    assert set(found) == {"invariant", "porod_constant", "porod_constant_error", "correlation_length_nm"}
+    assert all(type(value) is float for value in found.values())
+    assert found["invariant"] == compute_invariant(curve)
+    assert (found["porod_constant"], found["porod_constant_error"]) == compute_porod_constant(curve)
+    assert found["correlation_length_nm"] == compute_correlation_length(curve)
+
+
+def test_summary_of_a_poor_curve():
+    few = summarise(make_curve(np.linspace(0.1, 1, 5)))
+    assert np.isnan(few["porod_constant"])
+    assert few["invariant"] > 0
+    negative = summarise(Curve(GRID, -np.ones(500)))
+    assert np.isnan(negative["correlation_length_nm"])
+
+
+def test_bad_input():
+    with pytest.raises(InputError, match="8 points"):
+        compute_porod_constant(make_curve(GRID), start_nm1=2.99)
+    with pytest.raises(InputError, match="usable points"):
+        compute_invariant(Curve(GRID, np.full(500, np.nan)))
