@@ -1,37 +1,39 @@
 """The two flows, each in one place.
 
 training    parameters -> structure -> intensity -> library -> examples -> model bundle
-analysis    frame -> reduction -> curve -> features -> prediction -> results
+analysis    frame -> reduction -> curve -> points -> prediction -> judgement -> results
 """
 
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyfai_grf.analysis.model_free import compute_invariant, summarise
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.backend import Backend, get_backend
-from pyfai_grf.core.errors import InputError, QRangeError
-from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
+from pyfai_grf.core.errors import InputError, TrainingGrid
 from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
-from pyfai_grf.core.records import Curve, Prediction, Result
+from pyfai_grf.core.records import Curve, Outcome, Prediction, PredictionRow
+from pyfai_grf.features.points import clean_curve, select_window
 from pyfai_grf.simulation.intensity import check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
 if TYPE_CHECKING:
+    from pyfai_grf.analysis.frame_queue import FrameGroup
+    from pyfai_grf.analysis.recorder import Outputs, Recorder
     from pyfai_grf.learn.bundle import Model
     from pyfai_grf.learn.evaluate import Evaluation
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.library.shard import Shard
-    from pyfai_grf.reduce.reducer import Frame, Reducer, ReductionSettings
+    from pyfai_grf.reduce.experiment import ReductionSettings
+    from pyfai_grf.reduce.reducer import Reducer
 
 
 # --- training: parameters to models --------------------------------------------------------------------------------
@@ -143,199 +145,161 @@ def write_report(output: str | Path, model: Model, evaluation: Evaluation) -> No
 
 # --- analysis: frames to results -----------------------------------------------------------------------------------
 
+#: is called with each frame or curve once it is done
+Listener = Callable[[Outcome], None]
+#: (lowest, highest) q in 1/nm; None for the curve's own end
+Window = tuple[float | None, float | None]
+
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one frame or curve: a result, a problem in words, or both (a reduced curve that is no match)."""
+class Summary:
+    """What a run came to: rows written by it, how many of them are applicable, and inputs that could not be used."""
 
-    result: Result | None
-    problem: str = ""
+    rows: int = 0
+    applicable: int = 0
+    problems: int = 0
+
+    def add(self, outcome: Outcome) -> Summary:
+        """Return the summary with one more outcome."""
+        result = outcome.result
+        is_applicable = result is not None and result.prediction.is_applicable
+        return Summary(
+            self.rows + (result is not None), self.applicable + is_applicable, self.problems + bool(outcome.problem)
+        )
 
 
-def analyze_frames(
-    sources: Iterable[str], reducer: Reducer, model: Model, average: int | None = 1
-) -> Iterator[Outcome]:
-    """Reduce the frames of ``sources`` (files, ``file.h5::/path``) and predict; yield one outcome after the other.
+def analyze(
+    sources: Sequence[str],
+    model: Model,
+    settings: ReductionSettings,
+    outputs: Outputs | None = None,
+    *,
+    average: int | None = 1,
+    q_range_nm1: Window = (None, None),
+    command: str = "pyfai_grf.workflows.analyze",
+    listen: Listener = lambda outcome: None,
+) -> Summary:
+    """Reduce the frames of ``sources``, predict, judge, and write the results file and the table as they come.
 
-    ``average`` consecutive frames become one curve; None averages all of them. What cannot be read or reduced is
-    reported as a problem, the others go on.
+    Parameters
+    ----------
+    sources : files, or ``file.h5::/path``, of one frame or a stack.
+    settings : geometry, mask, dark, flat and background; without bins of its own, those of the model.
+    outputs : the files to write; with ``is_resumed`` frames that have a row there are not reduced again.
+    average : as many consecutive frames become one curve; None averages all of them.
+    q_range_nm1 : (lowest, highest) q to use, in 1/nm; None for the curve's own end.
+    command : what the files say it was called by.
+    listen : is called with the outcome of each curve, once it is written.
+
+    A frame that cannot be read or reduced is an outcome with a problem; the others go on.
+
+    Raises
+    ------
+    InputError
+        If the geometry, a correction or an output cannot be used.
     """
-    problems: list[InputError] = []
-    frames = _read_frames(sources, problems)
-    while (first := next(frames, None)) is not None:
-        yield from _drain(problems)
-        group = chain([first], islice(frames, None if average is None else average - 1))
-        try:
-            curve = reducer.reduce(first if average == 1 else group)
-        except InputError as problem:
-            for _ in group:  # the rest of a failed group is not a group of its own
-                pass
-            told = str(problem)
-            where = "" if told.startswith(first.source) else f"{first.source} frame {first.index}: "
-            yield Outcome(None, where + told)
-        else:
-            yield predict_result(model, curve)
-    yield from _drain(problems)
+    from pyfai_grf.analysis.frame_queue import FrameQueue
+    from pyfai_grf.analysis.recorder import Recorder
+    from pyfai_grf.frames.images import read_frames
+    from pyfai_grf.reduce.reducer import Reducer
+
+    reducer = Reducer(complete_bins(settings, model))
+    stated = {**settings.describe(), "average": "all" if average is None else average, "q_range_nm1": q_range_nm1}
+    summary = Summary()
+    with Recorder(model, stated, command, outputs) as recorder:
+        queue = FrameQueue(sources, read_frames, recorder.done)
+        for group in queue.take_groups(average):
+            outcome = _record_group(group, reducer, recorder, q_range_nm1)
+            summary = summary.add(outcome)
+            listen(outcome)
+    return summary
 
 
-def make_reduction_settings(model: Model, geometry: Any, **given: Any) -> ReductionSettings:
-    """Return the settings of a reduction whose bins are those of ``model``, extended over the whole detector.
+def _record_group(group: FrameGroup | InputError, reducer: Reducer, recorder: Recorder, window: Window) -> Outcome:
+    """Return what became of a group of frames, or of a source that cannot be read."""
+    if isinstance(group, InputError):
+        return Outcome(None, str(group))
+    try:
+        curve = select_window(reducer.reduce(group.frames), *window)
+    except InputError as problem:
+        message = str(problem)
+        where = "" if message.startswith(group.source) else f"{group.source} frame {group.index}: "
+        return Outcome(None, where + message)
+    return recorder.record(curve)
 
-    ``given``: mask, dark, flat, background, background_scale, as ``ReductionSettings`` takes them.
-    """
-    from pyfai_grf.reduce.reducer import Bins, ReductionSettings
+
+def analyze_curves(
+    sources: Iterable[str],
+    model: Model,
+    outputs: Outputs | None = None,
+    *,
+    unit: str | None = None,
+    q_range_nm1: Window = (None, None),
+    command: str = "pyfai_grf.workflows.analyze_curves",
+    listen: Listener = lambda outcome: None,
+) -> Summary:
+    """Read the curves of ``sources``, predict, judge, and write as ``analyze`` does; ``unit`` where a file has none."""
+    from pyfai_grf.analysis.recorder import Recorder
+    from pyfai_grf.io.curves import collect_curves
+
+    summary = Summary()
+    with Recorder(model, {"unit": unit, "q_range_nm1": q_range_nm1}, command, outputs) as recorder:
+        for source in sources:
+            try:
+                curves, problems = collect_curves(source, unit)
+            except InputError as problem:
+                curves, problems = [], [problem]
+            outcomes = chain(
+                (_record_curve(recorder, curve, q_range_nm1) for curve in curves),
+                (Outcome(None, str(problem)) for problem in problems),
+            )
+            for outcome in outcomes:
+                summary = summary.add(outcome)
+                listen(outcome)
+    return summary
+
+
+def _record_curve(recorder: Recorder, curve: Curve, window: Window) -> Outcome:
+    try:
+        part = select_window(curve, *window)
+    except InputError as problem:
+        return Outcome(None, f"{curve.source} frame {curve.frame}: {problem}")
+    return recorder.record(part)
+
+
+def complete_bins(settings: ReductionSettings, model: Model) -> ReductionSettings:
+    """Return ``settings`` with the bins of ``model``, extended over the whole detector, if they have none."""
+    from pyfai_grf.reduce.binning import Bins
 
     q = model.q_nm1
-    return ReductionSettings(geometry, bins=Bins(float(q[0]), float((q[-1] - q[0]) / (q.size - 1))), **given)
+    bins = Bins(float(q[0]), float((q[-1] - q[0]) / (q.size - 1)))
+    return settings if settings.bins is not None else replace(settings, bins=bins)
 
 
-def measure_q_range(geometry: Any, mask: Any = None) -> tuple[float, float, int]:
-    """Return (first q, last q, points) of a grid in 1/nm that the unmasked detector covers."""
+def measure_q_range(geometry: Any, mask: Any = None) -> TrainingGrid:
+    """Return a grid that the unmasked detector covers."""
     from pyfai_grf.features.coverage import suggest_grid
-    from pyfai_grf.reduce.reducer import Frame, Reducer, ReductionSettings
+    from pyfai_grf.frames.frame import Frame
+    from pyfai_grf.reduce.experiment import ReductionSettings
+    from pyfai_grf.reduce.reducer import Reducer
 
     reducer = Reducer(ReductionSettings(geometry, mask=mask))
     shape = reducer.geometry.shape
     if shape is None:
-        raise InputError("the geometry names no detector shape: give --q-min, --q-max and --q-points instead")
+        raise InputError("the geometry names no detector shape: state the q range instead")
     blank = Frame(np.ones(shape, dtype=np.int32), np.zeros(shape, dtype=bool), "flat field", 0, {})
-    return suggest_grid(reducer.reduce(blank).q_nm1)
+    return suggest_grid(clean_curve(reducer.reduce(blank)))
 
 
-def draw_results(path: str | Path, model: Model, results: Sequence[Result], **more: Any) -> None:
+def draw_results(
+    path: str | Path, model: Model, rows: Sequence[PredictionRow], curve: Curve | None = None, **more: Any
+) -> None:
     """Draw one analysed curve, or parameters against frame where there are several; ``more`` goes to the picture."""
-    from pyfai_grf.report.figures import draw_analysis, draw_series, make_rows
+    from pyfai_grf.report.figures import draw_analysis, draw_series, make_bars
 
-    prediction = join_predictions(results)
-    if len(results) > 1:
+    prediction = Prediction.from_rows(rows)
+    if curve is None or len(rows) > 1:
         draw_series(path, prediction, title=model.name, **more)
         return
     q_range = float(model.q_nm1[0]), float(model.q_nm1[-1])
-    rows = make_rows(model.material.name, prediction)
-    draw_analysis(path, curve=results[0].curve, prediction_rows=rows, q_range_nm1=q_range, **more)
-
-
-def join_predictions(results: Sequence[Result]) -> Prediction:
-    """Return the rows of a results file as one prediction record."""
-    values, lower, upper = (
-        {name: np.array([getattr(r, part)[name] for r in results]) for name in results[0].values}
-        for part in ("values", "lower", "upper")
-    )
-    is_applicable = np.array([r.is_applicable for r in results])
-    return Prediction(values, lower, upper, is_applicable, tuple(r.reason for r in results))
-
-
-def predict_curves(sources: Iterable[str], model: Model, unit: str | None = None) -> Iterator[Outcome]:
-    """Read the curves of ``sources`` and predict; yield one outcome after the other."""
-    from pyfai_grf.io.curves import collect_curves
-
-    for source in sources:
-        try:
-            curves, problems = collect_curves(source, unit)
-        except InputError as problem:
-            yield Outcome(None, str(problem))
-            continue
-        for curve in curves:
-            yield predict_result(model, curve)
-        yield from _drain(problems)
-
-
-def predict_result(model: Model, curve: Curve) -> Outcome:
-    """Return the outcome for one reduced curve: prediction, applicability, and the model-free numbers beside it."""
-    source = str(curve.metadata.get("source", ""))
-    frame = int(curve.metadata.get("frame_index", curve.metadata.get("frame", 0)))
-    unknown = dict.fromkeys(model.regressors, np.nan)
-    try:
-        prediction = model.predict_curve(curve)
-    except InputError as problem:
-        extras = _describe_curve(model, curve, unknown)
-        result = Result(source, frame, curve, unknown, unknown, unknown, False, str(problem), extras)
-        kind = "q range" if isinstance(problem, QRangeError) else "curve"
-        return Outcome(result, f"{source} frame {frame}: {kind}: {problem}")
-    values, lower, upper = (
-        {name: float(column[0]) for name, column in columns.items()}
-        for columns in (prediction.values, prediction.lower, prediction.upper)
-    )
-    extras = _describe_curve(model, curve, values)
-    applicable = bool(prediction.is_applicable[0])
-    return Outcome(Result(source, frame, curve, values, lower, upper, applicable, prediction.reasons[0], extras))
-
-
-def make_provenance(model: Model, settings: Mapping[str, Any], command: str) -> Provenance:
-    """Return what a results file says of where its rows come from."""
-    text = model.description
-    return Provenance(
-        material=model.material.name,
-        model=model.name,
-        flavour=model.flavour,
-        model_sha256=model.sha256,
-        model_version=str(text["model_version"]),
-        spectrum=text["spectrum"],
-        layer_density=text["layer_density"],
-        q_grid_nm1=model.q_nm1,
-        parameters=tuple(model.regressors),
-        settings=settings,
-        command=command,
-        versions=collect_versions(),
-        created=format_now(),
-    )
-
-
-def _describe_curve(model: Model, curve: Curve, values: Mapping[str, float]) -> dict[str, float | str]:
-    """Return the further columns of a row; the same keys for every curve."""
-    from pyfai_grf.theory.closed_form import compute_mean_chords, compute_surface_per_volume
-
-    used = (curve.q_nm1 >= model.q_nm1[0]) & (curve.q_nm1 <= model.q_nm1[-1])
-    two_phase = model.material.phases == 2 and 0 < values["porosity"] < 1 and values["a"] > 0
-    known = (values["a"], values["porosity"], model.spectrum)
-    chords = compute_mean_chords(*known) if two_phase else (np.nan, np.nan)
-    surface = compute_surface_per_volume(*known) if two_phase else np.nan
-    density = model.description["layer_density"]
-    return {
-        "q_min_nm1": float(curve.q_nm1[0]),
-        "q_max_nm1": float(curve.q_nm1[-1]),
-        "q_used_min_nm1": float(curve.q_nm1[used].min()) if used.any() else np.nan,
-        "q_used_max_nm1": float(curve.q_nm1[used].max()) if used.any() else np.nan,
-        "counts": np.nan if curve.counts is None else float(curve.counts),
-        "frames_averaged": float(curve.metadata.get("n_frames", 1)),
-        # what the intensities were divided by: Eq. 12 over the model's range
-        "intensity_scale": _compute_scale(curve.q_nm1[used], curve.intensity[used]),
-        **_summarise(curve),
-        "pore_chord_nm": float(chords[0]),
-        "solid_chord_nm": float(chords[1]),
-        "surface_per_volume_nm1": float(surface),
-        "layer_density": np.nan if density is None else float(density),
-        "warnings": "; ".join(curve.metadata.get("warnings", ())),
-    }
-
-
-def _compute_scale(q_nm1: FloatArray, intensity: FloatArray) -> float:
-    try:
-        return compute_invariant(Curve(q_nm1, intensity))
-    except InputError:  # fewer than two points in the range
-        return float("nan")
-
-
-def _summarise(curve: Curve) -> dict[str, float]:
-    """Return the model-free numbers; NaN where a curve is too broken for one."""
-    try:
-        return summarise(curve)
-    except InputError:
-        return dict.fromkeys(
-            ("invariant", "porod_constant", "porod_constant_error", "correlation_length_nm"), float("nan")
-        )
-
-
-def _read_frames(sources: Iterable[str], problems: list[InputError]) -> Iterator[Frame]:
-    from pyfai_grf.frames.images import read_frames
-
-    for source in sources:
-        try:
-            yield from read_frames(source)
-        except InputError as problem:
-            problems.append(problem)
-
-
-def _drain(problems: list[InputError]) -> Iterator[Outcome]:
-    while problems:
-        yield Outcome(None, str(problems.pop(0)))
+    draw_analysis(path, curve=curve, bars=make_bars(model.material.name, prediction), q_range_nm1=q_range, **more)

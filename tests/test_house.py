@@ -42,7 +42,7 @@ GUESTS = {"__main__": "cli"}
 OWNERS = {
     "cupy": ("core/backend.py",),
     "cupyx": ("core/backend.py",),
-    "pyFAI": ("reduce",),
+    "pyFAI": ("reduce", "virtual_instrument"),
     "distributed": ("workers/cluster.py",),
     "xgboost": ("learn",),
     "PySide6": ("plugins",),

@@ -1,23 +1,28 @@
-"""The ewoks task that predicts from a pattern in memory, chainable after ewoksxrpd's IntegrateSinglePattern."""
+"""The ewoks tasks: a pattern in memory, and the patterns that another task has written into a file."""
 
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from ewokscore import Task
 from ewokscore.model import BaseInputModel, BaseOutputModel
 from pydantic import Field
 
-from pyfai_grf.core.records import Result
+from pyfai_grf.analysis.recorder import Outputs, Recorder
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import Outcome
 from pyfai_grf.io.columns import Columns, make_curve
-from pyfai_grf.io.results import ResultsWriter
 from pyfai_grf.learn.bundle import Model, load_model
-from pyfai_grf.workflows import make_provenance, predict_result
+from pyfai_grf.workflows import analyze_curves
 
 logger = logging.getLogger(__name__)
 
 Numbers = np.ndarray | list[float]
+
+_MATERIAL = "material class, e.g. two-phase-low-porosity, or the folder of a model bundle"
 
 
 class PatternInputs(BaseInputModel):
@@ -26,10 +31,11 @@ class PatternInputs(BaseInputModel):
     radial: Numbers = Field(description="(Q,) momentum transfer")
     intensity: Numbers = Field(description="(Q,) intensity, any scale")
     intensity_error: Numbers | None = Field(
-        default=None, description="(Q,) standard error of the intensity; NaN throughout means that there is none"
+        default=None,
+        description="(Q,) standard error of the intensity; NaN where unknown, as ewoksxrpd gives it for I <= 0",
     )
     radial_units: str = Field(description="unit of radial: q_nm^-1, q_A^-1; an angle is refused")
-    material: str = Field(description="material class, e.g. two-phase-low-porosity, or the folder of a model bundle")
+    material: str = Field(description=_MATERIAL)
     source: str = Field(default="ewoks pattern", description="what results call the pattern")
     frame: int = Field(default=0, description="its number within the source")
     output_file: str | None = Field(default=None, description="results file to write (HDF5, NXcanSAS)")
@@ -50,27 +56,93 @@ class Prediction(BaseOutputModel):
 class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction):  # type: ignore[call-arg]
     """Length scale, porosity and layer fraction of a disordered porous material from its SAXS pattern.
 
-    A pattern that does not cover the model's q range has no prediction: ``is_applicable`` is false, ``reason`` says
-    what to do, and ``info`` holds the numbers that need no model. A pattern that is none (an angle instead of q,
-    columns of different lengths, nothing positive) fails the task.
+    Chains after ewoksxrpd's IntegrateSinglePattern. A pattern that does not cover the model's q range has no
+    prediction: ``is_applicable`` is false, ``reason`` says what to do, and ``info`` holds the numbers that need no
+    model. What is not a pattern (an angle instead of q, columns of different lengths, nothing positive) fails the task.
     """
 
     def run(self) -> None:
         inputs = PatternInputs(**self.get_input_values())
-        model = load_model(inputs.material)
-        outcome = predict_result(model, make_curve(_get_columns(inputs)))
-        assert outcome.result is not None  # a curve always gives one, if only of NaN
+        model = _load_model(inputs.material)
+        outputs = Outputs(inputs.output_file, overwrite=inputs.overwrite)
+        with Recorder(model, {"host": "ewoks"}, "pyfai_grf_ewoks.tasks.PredictStructure", outputs) as recorder:
+            outcome = recorder.record(make_curve(_get_columns(inputs)))
+        if outcome.result is None:
+            raise InputError(outcome.problem)
         if outcome.problem:
             logger.warning("%s", outcome.problem)
-        if inputs.output_file:
-            _write(inputs, model, outcome.result)
-        result = outcome.result
-        self.outputs.values = dict(result.values)
-        self.outputs.lower = dict(result.lower)
-        self.outputs.upper = dict(result.upper)
-        self.outputs.is_applicable = result.is_applicable
-        self.outputs.reason = result.reason
-        self.outputs.info = {"model": model.name, "model_sha256": model.sha256, **result.extras}
+        said = outcome.result.prediction
+        self.outputs.values, self.outputs.lower, self.outputs.upper = (
+            dict(said.values),
+            dict(said.lower),
+            dict(said.upper),
+        )
+        self.outputs.is_applicable = said.is_applicable
+        self.outputs.reason = said.reason
+        self.outputs.info = {"model": model.name, "model_sha256": model.sha256, **outcome.result.extras}
+
+
+class SeriesInputs(BaseInputModel):
+    """The patterns that ewoksxrpd has written: the output of Integrate1DList, IntegrateBlissScan and their like."""
+
+    nxdata_url: str = Field(description="file::/path of an NXdata with one pattern or many, over q")
+    material: str = Field(description=_MATERIAL)
+    output_file: str = Field(description="results file to write (HDF5, NXcanSAS)")
+    overwrite: bool = Field(default=False, description="replace the results file if it exists")
+    enabled: bool = Field(default=True, description="False: do nothing, and give empty outputs")
+
+
+class SeriesPrediction(BaseOutputModel):
+    """What was written, and by parameter name one number a pattern; NaN where there is no prediction."""
+
+    output_file: str = Field(description="the results file; empty where the task is not enabled")
+    output_nxprocess_url: str = Field(description="file::/path of the NXprocess that says which model predicted")
+    values: dict[str, list[float]]
+    lower: dict[str, list[float]]
+    upper: dict[str, list[float]]
+    is_applicable: list[bool]
+    reasons: list[str]
+
+
+class PredictStructures(Task, input_model=SeriesInputs, output_model=SeriesPrediction):  # type: ignore[call-arg]
+    """The same for all patterns of an NXdata in a file; chains after ewoksxrpd's file tasks by ``nxdata_url``.
+
+    A pattern that cannot be used is logged and has no row, the others are predicted; a file that cannot be read, or
+    that holds no usable pattern, fails the task.
+    """
+
+    def run(self) -> None:
+        inputs = SeriesInputs(**self.get_input_values())
+        outcomes: list[Outcome] = []
+        if inputs.enabled:
+            model = _load_model(inputs.material)
+            outputs = Outputs(inputs.output_file, overwrite=inputs.overwrite)
+            command = "pyfai_grf_ewoks.tasks.PredictStructures"
+            analyze_curves([inputs.nxdata_url], model, outputs, command=command, listen=outcomes.append)
+        for outcome in outcomes:
+            if outcome.problem:
+                logger.warning("%s", outcome.problem)
+        rows = [outcome.result.prediction for outcome in outcomes if outcome.result is not None]
+        if inputs.enabled and not rows:
+            raise InputError("; ".join(outcome.problem for outcome in outcomes) or f"{inputs.nxdata_url}: no pattern")
+        names = list(rows[0].values) if rows else []
+        self.outputs.output_file = inputs.output_file if rows else ""
+        self.outputs.output_nxprocess_url = f"{Path(inputs.output_file).resolve()}::/prediction/process" if rows else ""
+        for part in ("values", "lower", "upper"):
+            setattr(self.outputs, part, {name: [getattr(row, part)[name] for row in rows] for name in names})
+        self.outputs.is_applicable = [row.is_applicable for row in rows]
+        self.outputs.reasons = [row.reason for row in rows]
+
+
+def _load_model(material: str) -> Model:
+    """Return a model; one that has been loaded stays, for a workflow asks the same one over and over."""
+    path = Path(material) / "model.json"
+    return _load_version(material, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=8)
+def _load_version(material: str, changed_ns: int) -> Model:
+    return load_model(material)
 
 
 def _get_columns(inputs: PatternInputs) -> Columns:
@@ -85,9 +157,3 @@ def _get_columns(inputs: PatternInputs) -> Columns:
         where=inputs.source,
         metadata={"source": inputs.source, "frame": inputs.frame},
     )
-
-
-def _write(inputs: PatternInputs, model: Model, result: Result) -> None:
-    provenance = make_provenance(model, {"host": "ewoks"}, "pyfai_grf_ewoks.tasks.PredictStructure")
-    with ResultsWriter(str(inputs.output_file), provenance, overwrite=inputs.overwrite) as writer:
-        writer.append(result)

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pyfai_grf.analysis.recorder import Outputs, Recorder
 from pyfai_grf.core.errors import GrfError
-from pyfai_grf.workflows import make_provenance, predict_result
+from pyfai_grf.learn.bundle import Model, load_model
 
 if TYPE_CHECKING:
     from pyfai_grf.core.records import Result
-    from pyfai_grf.io.results import ResultsWriter
-    from pyfai_grf.learn.bundle import Model
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +53,16 @@ class PredictionObserver:
         *,
         overwrite: bool = False,
     ) -> None:
-        from pyfai_grf.io.results import ResultsWriter
-        from pyfai_grf.learn.bundle import load_model
-
         self.model = load_model(model) if isinstance(model, str) else model
         self.results: list[Result] = []
         self.problems: list[str] = []
         self._on_result = on_result
         self._is_stop_requested = False
-        self._writer: ResultsWriter | None = None
-        if output is not None:
-            settings = {"host": "pyFAI.app.integrate"}
-            provenance = make_provenance(self.model, settings, "pyfai_grf_pyfai.observer.PredictionObserver")
-            self._writer = ResultsWriter(output, provenance, overwrite=overwrite)
+        outputs = Outputs(output, overwrite=overwrite)
+        self._recorder = Recorder(
+            self.model, {"host": "pyFAI.app.integrate"}, "pyfai_grf_pyfai.observer.PredictionObserver", outputs
+        )
+        self._is_writing = True
 
     def data_result(self, data_info: Any, result: Any) -> None:
         """Predict on one integrated frame (pyFAI's DataInfo and Integrate1dResult)."""
@@ -84,7 +80,7 @@ class PredictionObserver:
             curve = convert_result(result, metadata, is_counts=is_counted(data_info.data))
         except GrfError as problem:
             raise type(problem)(f"{source} frame {metadata['frame_index']}: {problem}") from None
-        outcome = predict_result(self.model, curve)
+        outcome = self._recorder.analyze(curve)
         if outcome.problem:
             self._report(outcome.problem)
         if outcome.result is not None:
@@ -92,11 +88,11 @@ class PredictionObserver:
 
     def _deliver(self, result: Result) -> None:
         self.results.append(result)
-        if self._writer is not None:
+        if self._is_writing:
             try:
-                self._writer.append(result)
+                self._recorder.write(result)
             except GrfError as problem:
-                self._writer = None  # one report, not one a frame
+                self._is_writing = False  # one report, not one a frame
                 self._report(problem)
         if self._on_result is not None:
             self._on_result(result)
@@ -109,12 +105,10 @@ class PredictionObserver:
 
     def close(self) -> None:
         """Complete the results file; a second time does nothing."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            try:
-                writer.close()
-            except GrfError as problem:
-                self._report(problem)
+        try:
+            self._recorder.close()
+        except GrfError as problem:
+            self._report(problem)
 
     def __enter__(self) -> PredictionObserver:
         return self

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from pyfai_grf.cli.arguments import check_outputs, collect_sources, reject_usage
 from pyfai_grf.cli.outputs import (
+    Printer,
     add_material_argument,
     add_output_arguments,
+    add_window_arguments,
     check_material,
     describe_model,
-    write_outcomes,
+    get_outputs,
+    get_window,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     geometry.add_argument("--config", metavar="AZIMINT.json", help="configuration, as pyFAI-integrate saves it")
     add_material_argument(parser)
     add_output_arguments(parser, is_required=True)
-    parser.add_argument("--plot", metavar="OUT.png", help="also a picture (of one frame, or of the series)")
     parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
     parser.add_argument("--dark", metavar="D", help="dark frame")
     parser.add_argument("--flat", metavar="F", help="flat field")
@@ -48,52 +51,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--average", type=_parse_average, default=1, metavar="N|all", help="frames averaged into one curve (1)"
     )
 
+    add_window_arguments(parser)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with OUT.h5 of a run that was cut short: each frame once"
+    )
+
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
+    window = get_window(options)
     if options.background_scale is None:
         options.background_scale = 1.0
     elif options.background is None:
         reject_usage("--background-scale multiplies a background: give --background too")
-    from itertools import chain
-
+    if options.resume and options.overwrite:
+        reject_usage("--resume goes on with the file that --overwrite would replace: give one of them")
+    if options.resume and options.average is None:
+        reject_usage("--average all makes one row of all frames: there is nothing to resume")
     from pyfai_grf.learn.bundle import load_model
-    from pyfai_grf.reduce.reducer import Reducer
-    from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
+    from pyfai_grf.reduce.experiment import ReductionSettings
+    from pyfai_grf.workflows import analyze
 
     names = ("mask", "dark", "flat", "background", "background_scale")
-    given = {name: getattr(options, name) for name in names}
-    geometry = options.poni or options.config
+    settings = ReductionSettings(options.poni or options.config, **{name: getattr(options, name) for name in names})
     sources, missing = collect_sources(options.frames)
-    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background)
-    check_outputs((options.output, options.csv, options.plot), options.overwrite, inputs)
+    inputs = (*sources, settings.geometry, options.mask, options.dark, options.flat, options.background)
+    check_outputs((options.output, options.csv, options.plot), options.overwrite or options.resume, inputs)
     model = load_model(options.material)
-    reducer = Reducer(make_reduction_settings(model, geometry, **given))
-    average = "all" if options.average is None else options.average
-    provenance = make_provenance(model, {**given, "geometry": geometry, "average": average}, options.command_line)
+    printer = Printer(model, options)
     if not options.quiet:
-        print(describe_model(provenance))
-    outcomes = analyze_frames(sources, reducer, model, options.average)
-    count, status = write_outcomes(
-        chain((Outcome(None, problem) for problem in missing), outcomes), provenance, options
+        print(describe_model(model))
+    for problem in missing:
+        print(f"pyfai-grf: {problem}", file=sys.stderr)
+    summary = analyze(
+        sources,
+        model,
+        settings,
+        get_outputs(options),
+        average=options.average,
+        q_range_nm1=window,
+        command=options.command_line,
+        listen=printer,
     )
-    if options.plot and count:
-        _draw(options.plot, model, options.output)
-    return status
+    if options.plot and (printer.first or options.resume):
+        _draw(options, model, printer)
+    return printer.conclude(summary, len(missing))
 
 
-def _draw(path: str, model: Model, output: str) -> None:
-    """Draw the series of a results file, or the curve of one frame (the first of an average) beside its image."""
+def _draw(options: argparse.Namespace, model: Model, printer: Printer) -> None:
+    """Draw the series of a run, or the curve of one frame (the first of an average) beside its image."""
     import numpy as np
 
     from pyfai_grf.frames.images import read_frames
     from pyfai_grf.io.results import read_results
     from pyfai_grf.workflows import draw_results
 
-    _, results = read_results(output)
-    if len(results) > 1:
-        draw_results(path, model, results)
+    results = read_results(options.output)[1] if options.resume else []
+    rows = [result.prediction for result in results] or printer.rows
+    first = results[0] if results else printer.first
+    if first is None or len(rows) > 1:
+        draw_results(options.plot, model, rows)
         return
-    frame = next(f for f in read_frames(results[0].source) if f.index == results[0].frame)
-    draw_results(path, model, results, frame=np.ma.masked_array(frame.data, frame.bad))
+    frame = next(f for f in read_frames(first.source) if f.index == first.frame)
+    draw_results(options.plot, model, rows, first.curve, frame=np.ma.masked_array(frame.data, frame.bad))

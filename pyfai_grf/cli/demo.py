@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyfai_grf.cli.outputs import format_interval
 from pyfai_grf.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
     frame = next(read_frames(folder / "demo_00001.cbf"))
     image = np.ma.masked_array(frame.data, frame.bad | read_mask(folder / "mask.edf"))
     title = f"simulated: {_describe_truth(options)}" + f"; {options.frames} frames averaged" * (options.frames > 1)
-    draw_results(folder / "demo.png", model, average, frame=image, truth=truth, title=title)
+    rows = [result.prediction for result in average]
+    draw_results(folder / "demo.png", model, rows, average[0].curve, frame=image, truth=truth, title=title)
     return [
         "",
         "The truth is known, for the frames are simulated:",
@@ -214,18 +216,18 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
 
 def format_table(truth: Mapping[str, float], result: Result, name: str) -> list[str]:
     """Return an aligned table of truth, prediction and 90 % interval."""
+    said = result.prediction
     rows = [(name, "truth", "prediction", "90 % interval", "truth inside?")]
     for key, true in truth.items():
-        value, lower, upper = result.values[key], result.lower[key], result.upper[key]
+        value, lower, upper = (part[key] for part in (said.values, said.lower, said.upper))
         if not np.isfinite([value, lower, upper]).all():
             rows.append((_LABELS[key], f"{true:g}", "none", "", ""))
             continue
-        digits = int(np.clip(1 - np.floor(np.log10(max(upper - lower, 1e-6))), 0, 6))
-        interval = f"{lower:.{digits}f} to {upper:.{digits}f}"
-        rows.append((_LABELS[key], f"{true:g}", f"{value:.{digits}f}", interval, _judge(true, lower, upper)))
+        text, low, high = format_interval(value, lower, upper)
+        rows.append((_LABELS[key], f"{true:g}", text, f"{low} to {high}", _judge(true, lower, upper)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  " + "   ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return lines if result.is_applicable else [*lines, f"  NOT APPLICABLE: {result.reason}"]
+    return lines if said.is_applicable else [f"  NOT APPLICABLE: {said.reason}", *lines]
 
 
 def _judge(true: float, lower: float, upper: float) -> str:
@@ -236,8 +238,9 @@ def _count_inside(truth: Mapping[str, float], results: Sequence[Result]) -> list
     """Return how often the intervals of single frames hold the truth."""
     if len(results) < 2:
         return []
-    counts = {key: sum(r.lower[key] <= true <= r.upper[key] for r in results) for key, true in truth.items()}
+    rows = [result.prediction for result in results]
+    counts = {key: sum(r.lower[key] <= true <= r.upper[key] for r in rows) for key, true in truth.items()}
     held = ", ".join(f"the true {key} {count} times of {len(results)}" for key, count in counts.items())
-    applicable = sum(r.is_applicable for r in results)
+    applicable = sum(r.is_applicable for r in rows)
     where = "" if applicable == len(results) else f" where the model applies, which it does to {applicable}"
     return [f"  single frames: the interval holds {held} (expected: 90 %{where})"]

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     bundled = find_bundled()
     models = [load_model(name) for name in (options.bundles or bundled)]
     if options.json:
-        print(json.dumps([dict(m.description, bundle_sha256=m.sha256) for m in models], ensure_ascii=False, indent=1))
+        print(json.dumps([dict(m.to_json(), bundle_sha256=m.sha256) for m in models], ensure_ascii=False, indent=1))
         return 0
     for model in models:
         print(describe_model(model) + "\n")

@@ -1,4 +1,4 @@
-"""What analyze and predict share: the outputs they write, and the line they print for each outcome."""
+"""What analyze and predict share: the outputs they write, and the lines they print for each outcome."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import reject_usage
 
 if TYPE_CHECKING:
-    from pyfai_grf.core.provenance import Provenance
-    from pyfai_grf.core.records import Result
-    from pyfai_grf.workflows import Outcome
+    from pyfai_grf.analysis.recorder import Outputs
+    from pyfai_grf.core.records import Outcome, PredictionRow, Result
+    from pyfai_grf.learn.bundle import Model
+    from pyfai_grf.workflows import Summary
 
 
 def add_material_argument(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +31,34 @@ def add_material_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, is_required: bool) -> None:
-    """Add -o, --csv and --overwrite."""
+    """Add -o, --csv, --plot and --overwrite."""
     parser.add_argument("-o", "--output", required=is_required, metavar="OUT.h5", help="results file (HDF5, NXcanSAS)")
     parser.add_argument("--csv", metavar="OUT.csv", help="also a table, one row a frame")
+    parser.add_argument("--plot", metavar="OUT.png", help="also a picture (of one curve, or of the series)")
     parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
+
+
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --q-min and --q-max."""
+    parser.add_argument("--q-min", type=float, metavar="Q", help="lowest q to use, in 1/nm (the curve's own)")
+    parser.add_argument("--q-max", type=float, metavar="Q", help="highest q to use, in 1/nm (the curve's own)")
+
+
+def get_window(options: argparse.Namespace) -> tuple[float | None, float | None]:
+    """Return the q range that was asked for; exit with status 2 if it is none."""
+    low, high = options.q_min, options.q_max
+    if any(q is not None and not (math.isfinite(q) and q >= 0) for q in (low, high)):
+        reject_usage(f"q from {low} to {high} per nm: give numbers of 0 and more")
+    if low is not None and high is not None and low >= high:
+        reject_usage(f"--q-min {low:g} is not below --q-max {high:g}: both are in 1/nm")
+    return low, high
+
+
+def get_outputs(options: argparse.Namespace) -> Outputs:
+    """Return the files that were asked for."""
+    from pyfai_grf.analysis.recorder import Outputs
+
+    return Outputs(options.output, options.csv, options.overwrite, getattr(options, "resume", False))
 
 
 def check_material(name: str) -> None:
@@ -52,90 +75,120 @@ def check_material(name: str) -> None:
         )
 
 
-def write_outcomes(outcomes: Iterable[Outcome], provenance: Provenance, options: Any) -> tuple[int, int]:
-    """Write every outcome as it comes, keeping none; return the number of results and the exit status.
-
-    Output files are made with the first result: an empty one would stand in the way of the corrected command.
-    """
-    count, status, told = 0, 0, set[str]()
-    with ExitStack() as stack:
-        writers: list[Any] = []
-        for outcome in outcomes:
-            if outcome.problem:
-                print(f"pyfai-grf: {outcome.problem}", file=sys.stderr)
-                status = 1
-            if outcome.result is None:
-                continue
-            if count == 0:
-                writers = _open_writers(stack, provenance, options)
-            for writer in writers:
-                writer.append(outcome.result)
-            count += 1
-            if not options.quiet:
-                _print_warnings(outcome.result, told)
-            if getattr(options, "json", False):
-                print(_format_json(outcome.result, provenance))
-            elif not options.quiet and not outcome.problem:
-                print(format_line(outcome.result))
-    return count, status
-
-
-def _open_writers(stack: ExitStack, provenance: Provenance, options: Any) -> list[Any]:
-    """Return the writers of the files that are asked for; ``stack`` closes them."""
-    from pyfai_grf.io.results import ResultsWriter
-    from pyfai_grf.io.table import TableWriter
-
-    asked = ((ResultsWriter, options.output), (TableWriter, options.csv))
-    return [stack.enter_context(kind(path, provenance, overwrite=options.overwrite)) for kind, path in asked if path]
-
-
-def _print_warnings(result: Result, told: set[str]) -> None:
-    """Print what a curve's reader or reduction warns of, unless it is in ``told``; add it there."""
-    for text in result.curve.metadata.get("warnings", ()):
-        if text not in told:
-            told.add(text)
-            print(f"pyfai-grf: warning: {text}", file=sys.stderr)
-
-
-def describe_model(provenance: Provenance) -> str:
+def describe_model(model: Model) -> str:
     """Return one line on the model in use, with what its user must know of it."""
-    line = f"model {provenance.model} ({provenance.flavour}, {provenance.model_sha256[:12]})"
-    if provenance.flavour == "paper":
+    line = f"model {model.name} ({model.flavour}, {model.sha256[:12]})"
+    if model.flavour == "paper":
         line += ": trained on simulated boxes with the paper's noise, not on measured samples"
     return line
 
 
+class Printer:
+    """Prints a line for each outcome as it comes, each warning once, and at the end what the run came to.
+
+    Attributes
+    ----------
+    rows : what was predicted, of each curve; all that is kept of a run, for its picture.
+    first : the first result, None as long as there is none.
+    """
+
+    def __init__(self, model: Model, options: argparse.Namespace) -> None:
+        self._model = model
+        self._is_quiet = options.quiet
+        self._is_json = getattr(options, "json", False)
+        self._warned: set[str] = set()
+        self.rows: list[PredictionRow] = []
+        self.first: Result | None = None
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Print what became of one frame or curve."""
+        if outcome.problem:
+            print(f"pyfai-grf: {outcome.problem}", file=sys.stderr)
+        result = outcome.result
+        if result is None:
+            return
+        self.rows.append(result.prediction)
+        self.first = self.first or result
+        if not self._is_quiet:
+            self._print_warnings(result)
+        if self._is_json:
+            print(_format_json(result, self._model))
+        elif not self._is_quiet and not outcome.problem:
+            print(format_line(result))
+
+    def _print_warnings(self, result: Result) -> None:
+        for text in result.curve.metadata.get("warnings", ()):
+            if text not in self._warned:
+                self._warned.add(text)
+                print(f"pyfai-grf: warning: {text}", file=sys.stderr)
+
+    def conclude(self, summary: Summary, missing: int = 0) -> int:
+        """Print what a run of several curves came to, and return its exit status; ``missing`` inputs are not there."""
+        unusable = summary.problems + missing
+        if summary.rows + unusable > 1 and not self._is_quiet and not self._is_json:
+            problems = f"; {unusable} could not be used" if unusable else ""
+            print(f"{summary.rows} curves, the model applies to {summary.applicable}{problems}")
+        return 1 if unusable or (summary.rows and not summary.applicable) else 0
+
+
 def format_line(result: Result) -> str:
-    """Return one line on a result: values with their 90 % intervals, or why there are none."""
+    """Return one line on a result: values with their 90 % intervals, or first of all why they are refused."""
+    said = result.prediction
+    averaged = result.extras.get("frames_averaged", 1)
+    which = f"frame {result.frame}" if averaged == 1 else f"frame {result.frame} and on, average of {averaged:.0f}"
+    place = f"{result.source} {which}"
+    if said.is_applicable:
+        return f"{place}: {format_values(said)}"
+    values = format_values(said)
+    refused = f" (refused: {values})" if values else ""
+    return f"{place}: NOT APPLICABLE: {said.reason}{refused}"
+
+
+def format_values(row: PredictionRow) -> str:
+    """Return the values with their intervals, with the digits that the intervals carry; "" where there are none."""
     from pyfai_grf.core.parameters import PARAMETERS
 
     parts = []
-    for name, value in result.values.items():
+    for name, value in row.values.items():
         if math.isfinite(value):
             unit = f" {PARAMETERS[name].unit}".rstrip()
-            parts.append(f"{name} {value:.5g}{unit} [{result.lower[name]:.5g}, {result.upper[name]:.5g}]")
-    averaged = result.extras.get("frames_averaged", 1)
-    which = f"frame {result.frame}" if averaged == 1 else f"frame {result.frame} and on, average of {averaged:.0f}"
-    text = f"{result.source} {which}: {', '.join(parts) or 'no prediction'}"
-    return text if result.is_applicable else f"{text}; NOT APPLICABLE: {result.reason}"
+            value_text, low, high = format_interval(value, row.lower[name], row.upper[name])
+            parts.append(f"{name} {value_text}{unit} [{low}, {high}]")
+    return ", ".join(parts)
 
 
-def _format_json(result: Result, provenance: Provenance) -> str:
+def format_interval(value: float, lower: float, upper: float) -> tuple[str, str, str]:
+    """Return value, lower and upper bound in words, none with more digits than the width of the interval carries.
+
+    Two digits of the width count; a width that is not known or zero leaves three digits of the value.
+    """
+    width = upper - lower
+    if math.isfinite(width) and width > 0:
+        digits = 1 - math.floor(math.log10(width))
+    else:
+        digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    digits = min(max(digits, 0), 9)
+    value_text, low, high = (f"{number:.{digits}f}" for number in (value, lower, upper))
+    return value_text, low, high
+
+
+def _format_json(result: Result, model: Model) -> str:
     def clean(values: Any) -> dict[str, Any]:
         return {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in values.items()}
 
+    said = result.prediction
     return json.dumps(
         {
             "source": result.source,
             "frame": result.frame,
-            "material": provenance.material,
-            "model": provenance.model,
-            "model_sha256": provenance.model_sha256,
-            "values": clean(result.values),
-            "lower": clean(result.lower),
-            "upper": clean(result.upper),
-            "is_applicable": result.is_applicable,
-            "reason": result.reason,
+            "material": model.material.name,
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "values": clean(said.values),
+            "lower": clean(said.lower),
+            "upper": clean(said.upper),
+            "is_applicable": said.is_applicable,
+            "reason": said.reason,
             **clean(result.extras),
         },
         ensure_ascii=False,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from pyfai_grf.cli.arguments import check_outputs, collect_sources
 from pyfai_grf.cli.outputs import (
+    Printer,
     add_material_argument,
     add_output_arguments,
+    add_window_arguments,
     check_material,
     describe_model,
-    write_outcomes,
+    get_outputs,
+    get_window,
 )
 
 
@@ -19,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("curves", nargs="+", metavar="CURVE", help="curve files, file.h5::/path; globs")
     add_material_argument(parser)
     parser.add_argument("--unit", choices=("nm", "A"), help="unit of q (1/nm or 1/Angstrom) where a file does not say")
+    add_window_arguments(parser)
     add_output_arguments(parser, is_required=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object a curve, and nothing else")
 
@@ -26,17 +31,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
-    from itertools import chain
-
+    window = get_window(options)
     from pyfai_grf.learn.bundle import load_model
-    from pyfai_grf.workflows import Outcome, make_provenance, predict_curves
+    from pyfai_grf.workflows import analyze_curves, draw_results
 
     sources, missing = collect_sources(options.curves)
-    check_outputs((options.output, options.csv), options.overwrite, sources)
+    check_outputs((options.output, options.csv, options.plot), options.overwrite, sources)
     model = load_model(options.material)
-    provenance = make_provenance(model, {"unit": options.unit}, options.command_line)
+    printer = Printer(model, options)
     if not options.quiet and not options.json:
-        print(describe_model(provenance))
-    outcomes = chain((Outcome(None, problem) for problem in missing), predict_curves(sources, model, options.unit))
-    _, status = write_outcomes(outcomes, provenance, options)
-    return status
+        print(describe_model(model))
+    for problem in missing:
+        print(f"pyfai-grf: {problem}", file=sys.stderr)
+    summary = analyze_curves(
+        sources,
+        model,
+        get_outputs(options),
+        unit=options.unit,
+        q_range_nm1=window,
+        command=options.command_line,
+        listen=printer,
+    )
+    if options.plot and printer.first is not None:
+        draw_results(options.plot, model, printer.rows, printer.first.curve)
+    return printer.conclude(summary, len(missing))

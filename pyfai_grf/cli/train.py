@@ -99,7 +99,8 @@ def _choose_grid(options: Any) -> FloatArray:
 
     low, high, points = PAPER_Q_NM1[0], PAPER_Q_NM1[-1], PAPER_Q_NM1.size
     if options.poni:
-        low, high, points = measure_q_range(options.poni, options.mask)
+        grid = measure_q_range(options.poni, options.mask)
+        low, high, points = grid.q_min_nm1, grid.q_max_nm1, grid.points
     low = low if options.q_min is None else options.q_min
     high = high if options.q_max is None else options.q_max
     points = points if options.q_points is None else options.q_points

@@ -1,5 +1,9 @@
 """The exception family. A message says what was wrong, the value found, and what to do."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 
 class GrfError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -9,8 +13,51 @@ class InputError(GrfError, ValueError):
     """A value, an array or a file from outside cannot be used as it is."""
 
 
+@dataclass(frozen=True)
+class TrainingGrid:
+    """An equidistant q grid that a curve covers, in 1/nm, and what multiplies the published lengths there."""
+
+    q_min_nm1: float
+    q_max_nm1: float
+    points: int
+    length_scale: float = 1.0
+
+
 class QRangeError(InputError):
-    """A curve does not cover the q range of a model."""
+    """A curve does not cover the q range of a model; the message ends with the command that trains one for it.
+
+    Attributes
+    ----------
+    covered_nm1, needed_nm1 : (lowest, highest) q of the curve and of the model, in 1/nm.
+    problem : what is missing, in words.
+    grid : what to train a model for.
+    material : its class.
+    """
+
+    def __init__(
+        self,
+        covered_nm1: tuple[float, float],
+        needed_nm1: tuple[float, float],
+        problem: str,
+        grid: TrainingGrid,
+        material: str,
+    ) -> None:
+        self.covered_nm1, self.needed_nm1, self.problem = covered_nm1, needed_nm1, problem
+        self.grid, self.material = grid, material
+        super().__init__(
+            f"the curve covers {covered_nm1[0]:.3g} to {covered_nm1[1]:.3g} per nm, the model needs "
+            f"{needed_nm1[0]:.3g} to {needed_nm1[1]:.3g}: {problem}; train a model for this curve: {self.command}"
+        )
+
+    @property
+    def command(self) -> str:
+        """The command line that trains such a model; it can be pasted as it is."""
+        grid = self.grid
+        lengths = "" if grid.length_scale == 1 else f" --length-scale {grid.length_scale:g}"
+        return (
+            f"pyfai-grf train --material {self.material} --q-min {grid.q_min_nm1:g} --q-max {grid.q_max_nm1:g} "
+            f"--q-points {grid.points}{lengths} -o my-model"
+        )
 
 
 class BundleError(GrfError):

@@ -8,42 +8,45 @@ from collections.abc import Callable
 import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.core.errors import InputError, QRangeError
-from pyfai_grf.core.records import Curve
-from pyfai_grf.features.points import select_usable
+from pyfai_grf.core.errors import InputError, QRangeError, TrainingGrid
+from pyfai_grf.core.parameters import PARAMETERS
+from pyfai_grf.core.records import Points
 
 #: how far inside the model's range a curve may begin or end, in grid steps
 END_TOLERANCE = 1.0
-#: the widest gap between points that is bridged, in grid steps
-GAP_TOLERANCE = 3.0
+#: the widest gap between points that is bridged: in grid steps, or as a part of q (a curve in logarithmic bins is
+#: smooth over that, at any model's shoulder: q a changes by less than 0.2 there)
+GAP_TOLERANCE, GAP_PART = 3.0, 0.08
 
 # spacings that are exactly at a limit must not fail by rounding
 _ROUNDING = 1 + 1e-6
 _FEWEST_POINTS, _MOST_POINTS = 50, 500
+# q a at the maximum of q^2 I, the shoulder: 0.79 to 0.81 over all porosities for the published spectrum
+_SHOULDER = 0.8
+# the maximum is looked for in this part of the points, smoothed over that many: not at an end, not in the noise
+_INNER, _SMOOTH = (0.1, 0.9), 9
 
 
-def check_coverage(curve: Curve, grid_nm1: FloatArray, material: str = "CLASS") -> None:
-    """Return silently if ``curve`` covers the model's q grid ``grid_nm1`` (G,), in 1/nm, increasing.
+def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> None:
+    """Return silently if ``points`` cover the model's q grid ``grid_nm1`` (G,), in 1/nm, increasing.
 
-    One grid step is tolerated at each end, and gaps of up to three grid steps; NaN points and empty bins are gaps.
-    ``material`` is named in the training command that the message offers.
+    One grid step is tolerated at each end, and gaps of up to three grid steps or 8 % of q. ``material`` is named in
+    the training command that the message offers.
 
     Raises
     ------
     QRangeError
         Otherwise. The message names both ranges, a likely mistake of unit, and the command that trains a model.
     InputError
-        If the curve or the grid cannot be read as one.
+        If the grid cannot be read as one.
     """
     grid = validate_grid(grid_nm1)
-    q = select_usable(curve).q_nm1
+    q = points.q_nm1
     problem = _find_problem(q, grid)
-    if not problem:
-        return
-    raise QRangeError(
-        f"the curve covers {q[0]:.3g} to {q[-1]:.3g} per nm, the model needs {grid[0]:.3g} to {grid[-1]:.3g}: "
-        f"{problem}; {_guess_unit(q, grid)}train a model for this curve: {_make_command(q, material)}"
-    )
+    if problem:
+        problem += _guess_unit(points, grid)
+        covered, needed = (float(q[0]), float(q[-1])), (float(grid[0]), float(grid[-1]))
+        raise QRangeError(covered, needed, problem, suggest_grid(points), material)
 
 
 def validate_grid(grid_nm1: FloatArray) -> FloatArray:
@@ -69,45 +72,71 @@ def _find_problem(q: FloatArray, grid: FloatArray) -> str:
         return "it ends too early"
     gap = np.diff(q)
     middle = q[:-1] + gap / 2
-    steps = gap / np.interp(middle, grid, step)
-    steps[(q[1:] <= grid[0]) | (q[:-1] >= grid[-1])] = 0
-    worst = int(np.argmax(steps))
-    if steps[worst] > GAP_TOLERANCE * _ROUNDING:
+    allowed = _ROUNDING * np.maximum(GAP_TOLERANCE * np.interp(middle, grid, step), GAP_PART * middle)
+    excess = gap / allowed
+    excess[(q[1:] <= grid[0]) | (q[:-1] >= grid[-1])] = 0
+    worst = int(np.argmax(excess))
+    if excess[worst] > 1:
         return (
             f"it has no points between {q[worst]:.4g} and {q[worst + 1]:.4g} per nm "
-            f"({steps[worst]:.1f} grid steps, {GAP_TOLERANCE:.0f} are allowed)"
+            f"(a gap of up to {allowed[worst]:.2g} per nm is bridged there)"
         )
     return ""
 
 
-def _guess_unit(q: FloatArray, grid: FloatArray) -> str:
-    if not _find_problem(10 * q, grid):
-        return "q is off by a factor of ten: is q in 1/Angstrom? pass --unit A; otherwise "
-    if not _find_problem(q / 10, grid):
-        return "q is off by a factor of ten: is q in 1/nm and was read as 1/Angstrom? pass --unit nm; otherwise "
+def _guess_unit(points: Points, grid: FloatArray) -> str:
+    """Return what to say of the unit: something only where nobody has stated it."""
+    if points.metadata.get("q_unit_from") in ("file", "given"):
+        return ""
+    for factor, read, other in ((10.0, "1/nm", "1/Angstrom"), (0.1, "1/Angstrom", "1/nm")):
+        if not _find_problem(factor * points.q_nm1, grid):
+            return f" (is q, read as {read}, in {other}? then it would cover the range)"
     return ""
 
 
-def _make_command(q: FloatArray, material: str) -> str:
-    q_min, q_max, count = suggest_grid(q)
-    return f"pyfai-grf train --material {material} --q-min {q_min:g} --q-max {q_max:g} --q-points {count} -o BUNDLE"
+def suggest_grid(points: Points) -> TrainingGrid:
+    """Return an equidistant grid that ``points`` cover, with the length scale that puts their shoulder into the range.
 
-
-def suggest_grid(q: FloatArray) -> tuple[float, float, int]:
-    """Return (q_min, q_max, count) of an equidistant grid that a curve with points ``q`` (Q,) covers.
-
-    As many points as the widest gap allows, 500 at most; where that leaves fewer than 50, the longer part beside the
-    gap is taken. The ends are rounded inwards to three digits.
+    Its step is the smallest distance of points, in 50 points at least and 500 at most; beside a gap that would not be
+    bridged the longer part (in decades) is taken. The ends are rounded inwards to three digits.
     """
+    q = _cut_at_gaps(points.q_nm1)
     while True:
-        gap = np.diff(q)
-        widest = int(np.argmax(gap))
-        count = min(len(q), _MOST_POINTS, int(GAP_TOLERANCE * (q[-1] - q[0]) / gap[widest]) + 1)
-        if count >= _FEWEST_POINTS or len(q) <= _FEWEST_POINTS:
-            break
-        q = q[: widest + 1] if widest + 1 > len(q) // 2 else q[widest + 1 :]
-    low, high = _round_to_digits(q[0], math.ceil), _round_to_digits(q[-1], math.floor)
-    return (low, high, count) if low < high else (float(q[0]), float(q[-1]), count)
+        step = float(np.quantile(np.diff(q), 0.05))  # the smallest, but for a pair of points that nearly coincide
+        count = int(np.clip((q[-1] - q[0]) / step + 1.5, _FEWEST_POINTS, _MOST_POINTS))
+        low, high = _round_to_digits(q[0], math.ceil), _round_to_digits(q[-1], math.floor)
+        low, high = (low, high) if low < high else (float(q[0]), float(q[-1]))
+        if len(q) <= _FEWEST_POINTS or not _find_problem(q, np.linspace(low, high, count)):
+            return TrainingGrid(low, high, count, _suggest_length_scale(points, low, high))
+        q = q[: int(len(q) * 0.95)]  # shorter at the end, where logarithmic bins are widest
+
+
+def _cut_at_gaps(q: FloatArray) -> FloatArray:
+    """Return the longest part of ``q`` in ln q without a gap of more than three typical grid steps and 8 % of q."""
+    gap = np.diff(q)
+    allowed = np.maximum(GAP_TOLERANCE * (q[-1] - q[0]) / _MOST_POINTS, GAP_PART * (q[:-1] + gap / 2))
+    allowed = np.maximum(allowed, 1.5 * np.median(gap))
+    parts = np.split(q, np.flatnonzero(gap > allowed) + 1)
+    return max((p for p in parts if len(p) > 1), key=lambda p: math.log(p[-1] / p[0]), default=q)
+
+
+def _suggest_length_scale(points: Points, q_min: float, q_max: float) -> float:
+    """Return what to multiply the published lengths by: 1 where the shoulder lies within them or is not seen."""
+    part = (points.q_nm1 >= q_min) & (points.q_nm1 <= q_max)
+    q, kratky = points.q_nm1[part], (points.q_nm1**2 * points.intensity)[part]
+    if len(q) < 3 * _SMOOTH:
+        return 1.0
+    smooth = np.convolve(kratky, np.full(_SMOOTH, 1 / _SMOOTH), mode="same")
+    first, last = (int(end * len(q)) for end in _INNER)
+    inner = smooth[first:last]
+    peaks = np.flatnonzero((inner[1:-1] > inner[:-2]) & (inner[1:-1] >= inner[2:])) + 1
+    if not peaks.size:
+        return 1.0
+    length = _SHOULDER / q[first + peaks[np.argmax(inner[peaks])]]
+    low, high = PARAMETERS["a"].low, PARAMETERS["a"].high
+    if low <= length <= high:
+        return 1.0
+    return float(f"{length / math.sqrt(low * high):.1g}")
 
 
 def _round_to_digits(value: float, direction: Callable[[float], int]) -> float:

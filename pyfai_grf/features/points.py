@@ -1,4 +1,4 @@
-"""The points of a curve that count: which are usable, what they weigh, and how much of q each stands for."""
+"""The one door: a curve as it was reduced or read becomes the points that everything else is computed from."""
 
 from __future__ import annotations
 
@@ -7,61 +7,95 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve
+from pyfai_grf.core.records import Curve, Points
+from pyfai_grf.features.scatter import compare_sigma, estimate_correlation, estimate_sigma
 
-# a point next to a gap stands for at most this many times its nearer half spacing
+#: fewer points than this are not a curve that anything can be read from
+MIN_POINTS = 10
+#: errors are believed while the scatter is between these multiples of them; where more than this part of the points
+#: lies outside, they are not. Pixel splitting reads 0.75, a window of right errors 1 +- 0.3
+_BELIEVED, _DISBELIEVED_PART = (0.4, 2.5), 0.1
+#: a curve of which this part scatters less than errors can be believed for has been smoothed; a sparse frame's errors
+#: are right where it is not sparse
+_SMOOTH_PART = 0.97
+#: a bin whose neighbours hold this many counts by their scatter does not count nothing: it is empty (where the mean
+#: is 3, the scatter of those that counted something says 6, in one window up to 20)
+_IMPOSSIBLE_ZERO = 30.0
+_NEIGHBOURS = 16
+#: a point next to a gap stands for at most this many times its nearer half spacing
 _GAP_RATIO = 3.0
 
 
-def select_usable(curve: Curve) -> Curve:
-    """Return ``curve`` without its gaps: points with NaN anywhere, q <= 0, or a known weight of zero (empty bins).
+def clean_curve(curve: Curve) -> Points:
+    """Return the usable points of ``curve``, each with a standard error above 0; what ``Points`` are, they stay.
 
-    A sigma that is NaN throughout means that it is unknown, and becomes None.
+    Left out are points without a finite q > 0 and a finite intensity, and bins that no pixel fell into: of weight 0,
+    or 0 +- 0 (or 0 without an error) where the neighbours say that nothing cannot have been measured. A point whose
+    own error is missing gets what the scatter of its neighbours says: ewoksxrpd writes NaN wherever I <= 0, and
+    leaving those out would censor the low values. Errors that the scatter contradicts (by more than a factor of 2.5
+    for more than a tenth of the points: pyFAI's Poisson model on sparse frames) are replaced altogether.
 
     Raises
     ------
     InputError
-        If the arrays differ in length, q does not increase, a sigma is negative, or fewer than two points are left.
+        If the arrays do not fit together, q does not increase, a sigma is negative, fewer than 10 points are left, or
+        none of them is positive.
     """
-    q, intensity = _to_array(curve.q_nm1, "q"), _to_array(curve.intensity, "intensity")
-    sigma = None if curve.sigma is None else _to_array(curve.sigma, "sigma")
-    weight = None if curve.weight is None else _to_array(curve.weight, "weight")
-    for name, array in (("intensity", intensity), ("sigma", sigma), ("weight", weight)):
-        if array is not None and len(array) != len(q):
-            raise InputError(f"the curve has {len(q)} q values and {len(array)} of {name}: they must be as many")
-    keep = np.isfinite(q) & np.isfinite(intensity) & (np.nan_to_num(q) > 0)
-    if sigma is not None and np.isnan(sigma).all():
-        sigma = None
-    if sigma is not None:
-        keep &= np.isfinite(sigma)
-    if weight is not None:
-        keep &= np.isfinite(weight) & (np.nan_to_num(weight) > 0)
-    if np.count_nonzero(keep) < 2:
-        raise InputError(f"the curve has {np.count_nonzero(keep)} usable points of {len(q)}: check mask and columns")
-    if np.any(np.diff(q[keep]) <= 0):
-        found = q[keep][1:][np.diff(q[keep]) <= 0][0]
-        raise InputError(f"q must increase from point to point, and does not at {found:.6g} per nm: sort the curve")
-    if sigma is not None and np.any(sigma[keep] < 0):
-        raise InputError(f"sigma must not be negative, found {sigma[keep].min():g}")
+    if isinstance(curve, Points):
+        return curve
+    q, intensity, sigma, weight = _read_columns(curve)
+    notes: list[str] = []
+    keep = _find_usable(q, intensity, weight, notes)
+    known = np.zeros(len(q), bool) if sigma is None else np.isfinite(sigma) & (np.nan_to_num(sigma) > 0)
+    if weight is None:
+        _leave_out(keep, _find_empty(q, intensity, known, keep), "no pixel in the bin (0 without an error)", notes)
+    _check_points(q[keep], intensity[keep], len(q))
+    q, intensity, known = q[keep], intensity[keep], known[keep]
+    errors = _judge_sigma(q, intensity, None if sigma is None else sigma[keep], known, notes)
+    metadata = dict(curve.metadata)
+    if notes:
+        metadata["warnings"] = [*metadata.get("warnings", ()), *notes]
+    return Points(q, intensity, errors, None if weight is None else weight[keep], curve.counts, metadata)
+
+
+def select_window(curve: Curve, q_min: float | None = None, q_max: float | None = None) -> Curve:
+    """Return the part of ``curve`` from ``q_min`` to ``q_max``, in 1/nm; None for its own end.
+
+    Raises
+    ------
+    InputError
+        If fewer than 10 points lie there.
+    """
+    if q_min is None and q_max is None:
+        return curve
+    low, high = -np.inf if q_min is None else q_min, np.inf if q_max is None else q_max
+    q = np.asarray(curve.q_nm1)
+    part = (q >= low) & (q <= high)
+    if (count := int(np.count_nonzero(part))) < MIN_POINTS:
+        raise InputError(
+            f"{count} points lie between {low:g} and {high:g} per nm, the curve covers {np.nanmin(q):.3g} to "
+            f"{np.nanmax(q):.3g}: choose a window of {MIN_POINTS} points or more"
+        )
     return replace(
         curve,
-        q_nm1=q[keep],
-        intensity=intensity[keep],
-        sigma=None if sigma is None else sigma[keep],
-        weight=None if weight is None else weight[keep],
+        q_nm1=q[part],
+        intensity=curve.intensity[part],
+        sigma=None if curve.sigma is None else curve.sigma[part],
+        weight=None if curve.weight is None else curve.weight[part],
+        alternative=None if curve.alternative is None else select_window(curve.alternative, q_min, q_max),
     )
 
 
-def get_weight(curve: Curve) -> FloatArray:
-    """Return the weights (Q,) of the points in an average: the curve's own, or q, the pixel count of a flat detector.
+def get_weight(points: Curve) -> FloatArray:
+    """Return the weights (Q,) of the points in an average: their own, or q, the pixel count of a flat detector.
 
     The weight of a point belongs to its whole bin. Where bins are not equally wide the count goes as q dq.
     """
-    if curve.weight is not None:
-        return curve.weight
-    return curve.q_nm1 * np.gradient(curve.q_nm1)
+    if points.weight is not None:
+        return points.weight
+    return points.q_nm1 * np.gradient(points.q_nm1)
 
 
 def compute_bins(q: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -74,8 +108,133 @@ def compute_bins(q: FloatArray) -> tuple[FloatArray, FloatArray]:
     return q - np.minimum(left, _GAP_RATIO * right) / 2, q + np.minimum(right, _GAP_RATIO * left) / 2
 
 
+def _read_columns(curve: Curve) -> tuple[FloatArray, FloatArray, FloatArray | None, FloatArray | None]:
+    """Return q, intensity, sigma and weight as float arrays of one length; a sigma that is never known is None."""
+    q, intensity = _to_array(curve.q_nm1, "q"), _to_array(curve.intensity, "intensity")
+    sigma = None if curve.sigma is None else _to_array(curve.sigma, "sigma")
+    weight = None if curve.weight is None else _to_array(curve.weight, "weight")
+    for name, array in (("intensity", intensity), ("sigma", sigma), ("weight", weight)):
+        if array is not None and len(array) != len(q):
+            raise InputError(f"the curve has {len(q)} values of q and {len(array)} of {name}: give as many of both")
+    if sigma is not None and np.any(sigma < 0):
+        raise InputError(f"sigma is negative, {np.nanmin(sigma):g}: give standard errors, or none")
+    # without an error model ewoksxrpd writes NaN, others 0: a column of those is not a statement
+    return q, intensity, sigma if sigma is not None and np.any(np.nan_to_num(sigma) > 0) else None, weight
+
+
 def _to_array(values: ArrayLike, name: str) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
+    array = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan)
     if array.ndim != 1:
         raise InputError(f"{name} must be one column of numbers, found shape {array.shape}")
-    return array
+    return np.asarray(array, dtype=np.float64)
+
+
+def _leave_out(keep: BoolArray, is_out: BoolArray, reason: str, notes: list[str]) -> None:
+    """Take the points ``is_out`` (Q,) out of ``keep`` (Q,), in place, and say how many they are."""
+    if count := int(np.count_nonzero(is_out & keep)):
+        notes.append(f"left out {count} of {len(keep)} points: {reason}")
+    keep &= ~is_out
+
+
+def _find_usable(q: FloatArray, intensity: FloatArray, weight: FloatArray | None, notes: list[str]) -> BoolArray:
+    """Return (Q,) which points are finite, at q > 0, and of bins that hold pixels."""
+    keep = np.ones(len(q), dtype=bool)
+    _leave_out(keep, ~np.isfinite(q), "q not finite", notes)
+    _leave_out(keep, ~(q > 0) & keep, "q <= 0", notes)
+    _leave_out(keep, ~np.isfinite(intensity), "intensity not finite", notes)
+    if weight is not None:
+        # pyFAI writes 0 into a bin that no pixel fell into: not a measured zero
+        _leave_out(keep, ~(np.isfinite(weight) & (np.nan_to_num(weight) > 0)), "no pixel in the bin", notes)
+    return keep
+
+
+def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: BoolArray) -> BoolArray:
+    """Return (Q,) which zeros without an error are bins that no pixel fell into, not pixels that counted nothing.
+
+    Those that a curve begins with, and those whose neighbours hold so many counts, (I / sigma)^2 by their scatter,
+    that none cannot have been counted.
+    """
+    zero = keep & (intensity == 0) & ~known
+    positive = np.flatnonzero(keep & (intensity > 0))
+    if not zero.any() or len(positive) < MIN_POINTS:
+        return np.zeros(len(q), dtype=bool)
+    empty = zero & (np.arange(len(q)) < positive[0])
+    if np.any(np.diff(q[positive]) <= 0):  # the complaint about the order comes later
+        return empty
+    # few counts repeat the same number: a median of their differences is 0
+    counts = (intensity[positive] / estimate_sigma(q[positive], intensity[positive], is_robust=False)) ** 2
+    for index in np.flatnonzero(zero & ~empty):
+        place = np.searchsorted(positive, index)
+        near = counts[max(place - _NEIGHBOURS // 2, 0) : place + _NEIGHBOURS // 2]
+        empty[index] = np.median(near) > _IMPOSSIBLE_ZERO
+    return empty
+
+
+def _check_points(q: FloatArray, intensity: FloatArray, total: int) -> None:
+    """Refuse what is left of a curve if it is not one."""
+    if len(q) < MIN_POINTS:
+        raise InputError(
+            f"only {len(q)} of {total} points are usable (finite, q > 0, pixels in the bin), a curve needs "
+            f"{MIN_POINTS}: check mask and columns"
+        )
+    step = np.diff(q)
+    if np.any(step == 0):
+        where = q[1:][step == 0]
+        raise InputError(
+            f"q = {where[0]:.6g} per nm occurs more than once ({len(where)} repeated values): merge the overlapping "
+            "pieces, or give one curve at a time"
+        )
+    if np.any(step < 0):
+        where = q[1:][step < 0]
+        raise InputError(f"q must increase from point to point, and does not at {where[0]:.6g} per nm: sort the curve")
+    if not (intensity > 0).any():
+        raise InputError(f"no intensity is positive (largest {intensity.max():g}): nothing to analyse")
+
+
+def _judge_sigma(
+    q: FloatArray, intensity: FloatArray, sigma: FloatArray | None, known: BoolArray, notes: list[str]
+) -> FloatArray:
+    """Return standard errors (Q,) above 0: those given where they can be believed, else what the scatter says.
+
+    Where neighbouring points share their noise, errors are those that make means over several points right.
+    """
+    correlation = estimate_correlation(q, intensity)
+    # of noise r_1 = correlation, a third difference holds 1 - 1.5 r_1 of the variance, a mean of many 1 + 2 r_1
+    scatter = estimate_sigma(q, intensity) / np.sqrt(1 - 1.5 * correlation)
+    widening = float(np.sqrt(1 + 2 * correlation))
+    if sigma is None:
+        return scatter * widening
+    missing = int(np.count_nonzero(~known))
+    if 2 * missing > len(q):
+        notes.append(f"{missing} of {len(q)} points have no positive error: the errors are ignored, scatter is used")
+        return scatter * widening
+    ratio, finer = np.ones(len(q)), np.ones(len(q))
+    if np.count_nonzero(known) >= MIN_POINTS:
+        columns = q[known], intensity[known], sigma[known]
+        ratio[known] = compare_sigma(*columns) / np.sqrt(1 - 1.5 * correlation)
+        finer[known] = compare_sigma(*columns, order=6)
+    if (note := _contradict(q, ratio, np.minimum(ratio, finer))) is not None:
+        notes.append(note)
+        return scatter * widening
+    if missing:
+        notes.append(f"{missing} of {len(q)} points have no positive error: theirs is taken from the scatter")
+    # errors that count the photons of split pixels are right for means already: larger than the scatter of a point
+    shared = max(1.0, widening * min(1.0, float(np.median(ratio[known]))))
+    return np.where(known, np.where(known, sigma, 1.0) * shared, scatter * widening)
+
+
+def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | None:
+    """Return why errors are not believed whose points scatter ``ratio`` (Q,) times as much; None if they are.
+
+    ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere have been smoothed (desmeared, fitted, computed): they say nothing of errors.
+    """
+    low, high = _BELIEVED
+    is_smooth = np.quantile(ratio, _SMOOTH_PART) < low
+    for is_off, kind in (((ratio < low) & (not is_smooth), "large"), (least > high, "small")):
+        if np.mean(is_off) > _DISBELIEVED_PART:
+            factor = float(np.median(np.maximum(ratio[is_off], 1 / ratio[is_off])))
+            return (
+                f"the errors given are {factor:.2g} times too {kind} for the scatter of {np.mean(is_off):.0%} of the "
+                f"points (from q = {q[is_off][0]:.3g} per nm on): not believed, errors are taken from the scatter"
+            )
+    return None

@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.core.records import Curve
+from pyfai_grf.core.records import Points
 from pyfai_grf.features.coverage import check_coverage, validate_grid
-from pyfai_grf.features.points import compute_bins, get_weight, select_usable
-from pyfai_grf.features.significance import estimate_sigma, explain_merging, merge_nonpositive
-
-__all__ = ["check_coverage", "estimate_sigma", "explain_merging", "merge_nonpositive", "resample"]
+from pyfai_grf.features.points import compute_bins, get_weight
 
 # from this many source bins in a grid bin on they are averaged; below, the average would only smear the curve
 _AVERAGE_FROM = 1.5
@@ -26,11 +23,11 @@ _EXTRA_BINS = 3
 
 @dataclass(frozen=True)
 class _Nodes:
-    """Support of the interpolation: q, intensity and sigma (or None), (M,) each."""
+    """Support of the interpolation: q, intensity and sigma, (M,) each."""
 
     q: FloatArray
     intensity: FloatArray
-    sigma: FloatArray | None
+    sigma: FloatArray
 
 
 @dataclass(frozen=True)
@@ -44,14 +41,14 @@ class _BinSums:
     variance: FloatArray
 
 
-def resample(curve: Curve, grid_nm1: FloatArray) -> Curve:
-    """Return ``curve`` at the q values ``grid_nm1`` (G,), 1/nm, increasing.
+def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> Points:
+    """Return ``points`` at the q values ``grid_nm1`` (G,), 1/nm, increasing.
 
     If the curve has the grid's points already (within 1e-6 of a step), its values at them are returned untouched.
     Otherwise, where the curve is finer than the grid (from 1.5 points a grid bin on), its bins are averaged with
     the weights of :func:`~pyfai_grf.features.points.get_weight`, shared by overlap; where it is not, log intensity
-    is interpolated by monotone cubics (intensity itself beside points that are not positive). NaN points and empty
-    bins are gaps, and are bridged up to three grid steps; up to one step is extrapolated at the ends.
+    is interpolated by monotone cubics (intensity itself beside points that are not positive). Gaps are bridged up to
+    three grid steps or 8 % of q; up to one step is extrapolated at the ends.
 
     An average over a grid bin is what a reduction straight onto the grid gives; at the sharpest point of a curve
     (a = 8 nm on the published grid, the shoulder) it reads up to 1 % above the curve at the middle of the bin.
@@ -68,17 +65,16 @@ def resample(curve: Curve, grid_nm1: FloatArray) -> Curve:
         If the curve or the grid cannot be used at all.
     """
     grid = validate_grid(grid_nm1)
-    points = select_usable(curve)
     same = _find_same_points(points.q_nm1, grid)
     if same is not None:
         return replace(
             points,
             q_nm1=grid.copy(),
             intensity=points.intensity[same],
-            sigma=None if points.sigma is None else points.sigma[same],
+            sigma=points.sigma[same],
             weight=None if points.weight is None else points.weight[same],
         )
-    check_coverage(points, grid)
+    check_coverage(points, grid, material)
     extended = _extend(grid)
     sums = _sum_bins(points, extended)
     nodes = _select_nodes(points, extended, sums)
@@ -86,7 +82,7 @@ def resample(curve: Curve, grid_nm1: FloatArray) -> Curve:
         points,
         q_nm1=grid.copy(),
         intensity=_interpolate(nodes, grid),
-        sigma=None if nodes.sigma is None else np.interp(grid, nodes.q, nodes.sigma),
+        sigma=np.interp(grid, nodes.q, nodes.sigma),
         weight=None if points.weight is None else _share_weight(points, extended, sums)[_EXTRA_BINS:-_EXTRA_BINS],
     )
 
@@ -104,7 +100,7 @@ def _extend(grid: FloatArray) -> FloatArray:
     return np.concatenate([grid[0] - first * extra[::-1], grid, grid[-1] + last * extra])
 
 
-def _sum_bins(points: Curve, grid: FloatArray) -> _BinSums:
+def _sum_bins(points: Points, grid: FloatArray) -> _BinSums:
     """Share the source bins out over the bins of ``grid`` (G,) by overlap."""
     left, right = compute_bins(points.q_nm1)
     grid_edges = _make_edges(grid)
@@ -122,10 +118,8 @@ def _sum_bins(points: Curve, grid: FloatArray) -> _BinSums:
 
     weights = total(weight)
     norm = np.where(weights > 0, weights, np.inf)
-    variance = np.zeros(len(grid))
-    if points.sigma is not None:
-        # share x weight^2, not the square of both: what two grid points share must not count twice
-        variance = total(weight * (get_weight(points) * points.sigma**2)[source]) / norm**2
+    # share x weight^2, not the square of both: what two grid points share must not count twice
+    variance = total(weight * (get_weight(points) * points.sigma**2)[source]) / norm**2
     return _BinSums(
         bins=total(share),
         weight=weights,
@@ -140,7 +134,7 @@ def _make_edges(grid: FloatArray) -> FloatArray:
     return np.concatenate([[2 * grid[0] - middle[0]], middle, [2 * grid[-1] - middle[-1]]])
 
 
-def _select_nodes(points: Curve, grid: FloatArray, sums: _BinSums) -> _Nodes:
+def _select_nodes(points: Points, grid: FloatArray, sums: _BinSums) -> _Nodes:
     """Return the bin means where the source is finer than ``grid``, and its own points where it is not."""
     fine = sums.bins >= _AVERAGE_FROM
     target = np.searchsorted(_make_edges(grid), points.q_nm1) - 1
@@ -157,7 +151,7 @@ def _select_nodes(points: Curve, grid: FloatArray, sums: _BinSums) -> _Nodes:
     return _Nodes(
         q=join(sums.q, points.q_nm1),
         intensity=join(sums.intensity, points.intensity),
-        sigma=None if points.sigma is None else join(np.sqrt(sums.variance), points.sigma),
+        sigma=join(np.sqrt(sums.variance), points.sigma),
     )
 
 
@@ -179,7 +173,7 @@ def _interpolate(nodes: _Nodes, grid: FloatArray) -> FloatArray:
     return result
 
 
-def _share_weight(points: Curve, grid: FloatArray, sums: _BinSums) -> FloatArray:
+def _share_weight(points: Points, grid: FloatArray, sums: _BinSums) -> FloatArray:
     """Return the weight of each grid bin (G,); where no point lies, what the neighbours' density gives."""
     left, right = compute_bins(points.q_nm1)
     density = np.interp(grid, points.q_nm1, get_weight(points) / (right - left))

@@ -9,7 +9,8 @@ import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve
+from pyfai_grf.core.records import Points
+from pyfai_grf.features.invariant import compute_invariant
 from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 
 #: how the noise of a curve is told, and the features that tell it: its own scatter, or its counts sum (I / sigma)^2,
@@ -104,7 +105,7 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
         raise InputError(f"curves of {intensity.shape[-1]} points given, the model reads {spec.q_nm1.size}: resample")
     if not np.isfinite(intensity).all():
         raise InputError("an intensity is not finite: drop such points, the gap is bridged when resampling")
-    invariant = compute_total(spec.q_nm1, intensity)
+    invariant = compute_invariant(spec.q_nm1, intensity)
     if not np.all(invariant > 0):
         raise InputError("the invariant of a curve is not positive: more background was subtracted than there is")
     binned = bin_curves(spec, intensity / invariant[:, np.newaxis])
@@ -118,11 +119,6 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
     noise = _measure_counts(intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
     positive = np.maximum(binned, np.finfo(float).tiny)
     return Features(np.column_stack((np.log(positive), noise)), merged, errors / positive)
-
-
-def compute_total(q_nm1: FloatArray, intensity: FloatArray) -> FloatArray:
-    """Return 4 pi sum I q^2 dq over the grid, (N,): Röding et al. 2022, Eq. 12."""
-    return np.asarray(4 * np.pi * (q_nm1[1] - q_nm1[0]) * (intensity @ q_nm1**2))
 
 
 def bin_curves(spec: FeatureSpec, values: FloatArray, is_error: bool = False) -> FloatArray:
@@ -142,7 +138,7 @@ def _merge_bins(
     """Merge, in place, bins that are not significantly positive with their neighbours; count them in ``merged``."""
     q, weight = spec.q_bins_nm1, np.add.reduceat(spec.q_nm1, spec.starts)
     for row in np.flatnonzero(np.any(binned <= significance * errors, axis=1)):
-        curve, fraction = merge_nonpositive(Curve(q, binned[row], errors[row], weight), significance)
+        curve, fraction = merge_nonpositive(Points(q, binned[row], errors[row], weight), significance)
         binned[row], errors[row] = curve.intensity, curve.sigma
         merged[row] = max(merged[row], fraction)
 

@@ -15,9 +15,6 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
 
-#: fewer points than this are not a curve that anything can be read from
-MIN_POINTS = 10
-
 _ANGLES = re.compile(r"2\s*-?_?\s*th|two_?-?theta|\btth|2\s*θ|\bdeg|°|\brad\b|\bmrad\b", re.IGNORECASE)
 
 
@@ -89,35 +86,37 @@ def choose_factor(columns: Columns, unit: str | None) -> float:
 
 
 def make_curve(columns: Columns, unit: str | None = None) -> Curve:
-    """Return the curve that ``columns`` hold: q in 1/nm and increasing, every intensity finite.
+    """Return the curve that ``columns`` hold: q in 1/nm and increasing; what is not usable of it stays.
 
-    Rows without a finite q and intensity, with q <= 0, or of bins that no pixel fell into are left out, so that they
-    show as gaps; what was left out stands in ``metadata["warnings"]``.
+    Rows whose q is not a number are left out. ``metadata`` hold ``q_unit``, and in ``q_unit_from`` who stated it: the
+    "file", or whoever has "given" it.
 
     Raises
     ------
     InputError
-        If the unit is not certain, the columns differ in length, a q occurs twice, fewer than ten usable points are
-        left, or none of them is positive.
+        If the unit is not certain, or the columns differ in length.
     """
     _check_lengths(columns)
     factor = choose_factor(columns, unit)
-    q, intensity = (np.asarray(c, dtype=np.float64) for c in (columns.q, columns.intensity))
-    warnings: list[str] = list(columns.metadata.get("warnings", ()))
-    weight = None if columns.weight is None else np.asarray(columns.weight, dtype=np.float64)
-    is_usable = _find_usable(q, intensity, weight, warnings)
-    sigma, is_certain = _judge_sigma(columns.sigma, intensity, is_usable, warnings)
-    keep = np.flatnonzero(is_usable & is_certain)
-    keep = keep[np.argsort(q[keep], kind="stable")]
-    _check_points(q[keep], intensity[keep], columns)
-    metadata = {**columns.metadata, "q_unit": columns.unit or str(unit), "warnings": warnings}
-    return Curve(
-        q[keep] * factor,
-        intensity[keep],
-        None if sigma is None else sigma[keep],
-        None if weight is None else weight[keep],
-        metadata=metadata,
-    )
+    q = np.asarray(columns.q, dtype=np.float64)
+    order = np.argsort(q, kind="stable")  # what is not a number goes last
+    order = order[: int(np.count_nonzero(~np.isnan(q)))]
+
+    def sort(values: NDArray[Any] | None) -> FloatArray | None:
+        return None if values is None else np.asarray(values, dtype=np.float64)[order]
+
+    is_stated = bool(columns.unit) and find_factor(columns.unit) is not None
+    metadata = {
+        **columns.metadata,
+        "q_unit": columns.unit or str(unit),
+        "q_unit_from": "file" if is_stated else "given",
+        "warnings": list(columns.metadata.get("warnings", ())),
+    }
+    intensity = np.asarray(columns.intensity, dtype=np.float64)[order]
+    sigma = sort(columns.sigma)
+    if sigma is not None:
+        sigma[sigma < 0] = np.nan  # what programs write for "not known"
+    return Curve(q[order] * factor, intensity, sigma, sort(columns.weight), metadata=metadata)
 
 
 def _check_lengths(columns: Columns) -> None:
@@ -126,67 +125,3 @@ def _check_lengths(columns: Columns) -> None:
     if len(set(lengths.values())) > 1 or len(lengths["q"]) != 1:
         found = ", ".join(f"{name} {shape}" for name, shape in lengths.items())
         raise InputError(f"{columns.where}: the columns do not fit together: {found}")
-
-
-def _find_usable(
-    q: FloatArray, intensity: FloatArray, weight: FloatArray | None, warnings: list[str]
-) -> NDArray[np.bool_]:
-    """Return (Q,) which rows are points of the curve; say in ``warnings`` why the others are not."""
-    reasons = {
-        "q not finite": ~np.isfinite(q),
-        "intensity not finite": ~np.isfinite(intensity),
-        "q <= 0": q <= 0,
-    }
-    if weight is not None:
-        # pyFAI writes 0 into a bin that no pixel fell into: not a measured zero
-        reasons["no pixel in the bin"] = ~(weight > 0)
-    is_usable = np.ones(len(q), dtype=bool)
-    for reason, is_out in reasons.items():
-        if count := int(np.count_nonzero(is_out & is_usable)):
-            warnings.append(f"left out {count} of {len(q)} points: {reason}")
-        is_usable &= ~is_out
-    return is_usable
-
-
-def _judge_sigma(
-    sigma: NDArray[Any] | None, intensity: FloatArray, is_usable: NDArray[np.bool_], warnings: list[str]
-) -> tuple[FloatArray | None, NDArray[np.bool_]]:
-    """Return the errors (None if the column says nothing) and which rows they let stand."""
-    everything = np.ones(len(intensity), dtype=bool)
-    if sigma is None:
-        return None, everything
-    sigma = np.asarray(sigma, dtype=np.float64)
-    is_good = np.isfinite(sigma) & (sigma > 0)
-    # without an error model ewoksxrpd writes NaN, others write 0: a column of those is no statement
-    if not is_good.any():
-        return None, everything
-    missing = is_usable & ~is_good
-    # an empty bin of pyFAI reads 0 +- 0; a bin of pixels that counted nothing reads 0 +- 1/n
-    is_empty = missing & (intensity == 0) & (sigma == 0)
-    if is_empty.any():
-        warnings.append(f"left out {np.count_nonzero(is_empty)} of {len(sigma)} points: no pixel in the bin (0 +- 0)")
-    missing &= ~is_empty
-    count = int(np.count_nonzero(missing))
-    if 2 * count > np.count_nonzero(is_usable):
-        warnings.append(f"{count} of {len(sigma)} points have no positive error: the error column is ignored")
-        return None, ~is_empty
-    if count:
-        warnings.append(f"left out {count} of {len(sigma)} points: no positive error")
-    return sigma, ~(is_empty | missing)
-
-
-def _check_points(q: FloatArray, intensity: FloatArray, columns: Columns) -> None:
-    """Refuse what is left of a curve if it is none; ``q`` is sorted and in the file's own unit."""
-    if len(q) < MIN_POINTS:
-        raise InputError(
-            f"{columns.where}: only {len(q)} of {len(columns.q)} points are usable (finite, q > 0), "
-            f"a curve needs at least {MIN_POINTS}"
-        )
-    repeated = q[1:][np.diff(q) == 0]
-    if len(repeated):
-        raise InputError(
-            f"{columns.where}: q = {repeated[0]:g} occurs more than once ({len(repeated)} repeated values): "
-            "merge the overlapping pieces, or give one curve per file"
-        )
-    if not (intensity > 0).any():
-        raise InputError(f"{columns.where}: no intensity is positive (largest {intensity.max():g}): nothing to analyse")

@@ -31,12 +31,17 @@ INTERVAL_TO_ERROR = 3.29
 _TEXT_WIDTH = 256
 #: what ``curves`` and ``other_curves`` hold beside q
 CURVE_FIELDS = ("intensity", "intensity_errors", "weight")
+#: what a parameter's NXdata holds along the frame axis
+_PARAMETER_COLUMNS = ("value", "lower", "upper", "errors")
+#: what ``rows`` holds beside the extra columns
+_ROW_COLUMNS = ("source", "source_frame", "reason")
 
 
 def create_journal(h5: h5py.File, provenance: Provenance) -> None:
     """Write what is known before the first row."""
     h5.attrs.update({"NX_class": "NXroot", "default": "prediction", "creator": "pyfai-grf"})
-    entry = create_group(h5, "prediction", "NXentry", writer_pid=os.getpid(), writer_host=socket.gethostname())
+    entry = create_group(h5, "prediction", "NXentry")
+    mark_writer(h5)
     entry["title"] = f"{provenance.material} by {clean_text(provenance.model)} ({provenance.flavour})"
     entry["start_time"] = provenance.created
     process = create_group(entry, "process", "NXprocess")
@@ -53,31 +58,31 @@ def create_journal(h5: h5py.File, provenance: Provenance) -> None:
         write_array(process, "layer_density", provenance.layer_density, "", "electron density, layer over solid")
 
 
-class Journal:
-    """Appends rows to an open file; made with the first row, which decides the q grid and the extra columns."""
+def mark_writer(h5: h5py.File) -> None:
+    """Say in the file who is writing it."""
+    h5["prediction"].attrs.update({"writer_pid": os.getpid(), "writer_host": socket.gethostname()})
 
-    def __init__(self, h5: h5py.File, provenance: Provenance, first: Result) -> None:
+
+class Journal:
+    """Appends rows to an open file."""
+
+    def __init__(self, h5: h5py.File, parameters: tuple[str, ...]) -> None:
+        """Continue with the rows that ``h5`` holds: one at least, see ``start_journal``."""
         entry = h5["prediction"]
         self._h5 = h5
-        self._grid = np.array(first.curve.q_nm1, dtype=float)
-        self._extras = {name: isinstance(value, str) for name, value in first.extras.items()}
-        self._frame = _create_column(entry, "frame", "i8", "frame, in order of arrival")
-        self._applicable = _create_column(entry, "is_applicable", "?", "whether the model applies")
-        self._curves = _create_curves(entry, self._grid, self._frame)
-        self._values = {name: self._create_parameter(entry, name) for name in provenance.parameters}
-        self._rows = self._create_rows(entry)
-        other = create_group(entry, "other_curves", "NXcollection")
-        self._other = {
-            name: _create_column(other, name, "f8", f"{name} of curves on another q grid", 1024)
-            for name in ("q", *CURVE_FIELDS)
+        self._grid = entry["curves/q"][()]
+        self._frame, self._applicable = entry["frame"], entry["is_applicable"]
+        groups = ("rows", "curves", "other_curves", "log")
+        self._rows, self._curves, self._other, self._log = (dict(entry[name].items()) for name in groups)
+        self._values = {name: {key: entry[name][key] for key in _PARAMETER_COLUMNS} for name in parameters}
+        self._extras = {
+            name: h5py.check_string_dtype(column.dtype) is not None
+            for name, column in self._rows.items()
+            if name not in _ROW_COLUMNS
         }
-        log = create_group(entry, "log", "NXcollection")
-        self._text = _create_column(log, "text", "u1", "JSON, UTF-8, one object a frame", 8192)
-        self._end = _create_column(log, "end", "i8", "where the text of a frame ends")
-        entry.attrs["default"] = "curves"
-        self.count = 0
-        self._other_count = 0
-        self._text_count = 0
+        self.count = len(self._frame)
+        self._other_count = max(len(self._other[name]) for name in ("q", *CURVE_FIELDS))
+        self._text_count = int(self._log["end"][self.count - 1]) if self.count else 0
 
     def append(self, result: Result) -> None:
         """Append one row and flush it; the row counts when everything of it is on its way to the disk."""
@@ -85,8 +90,8 @@ class Journal:
         span = self._append_curve(row, result.curve)
         self._append_values(row, result)
         text = np.frombuffer(_describe_row(result, span).encode(), dtype=np.uint8)
-        _put(self._text, self._text_count, text)
-        _put(self._end, row, self._text_count + len(text))
+        _put(self._log["text"], self._text_count, text)
+        _put(self._log["end"], row, self._text_count + len(text))
         self._h5.flush()
         _put(self._frame, row, row)
         self._h5.flush()
@@ -109,50 +114,69 @@ class Journal:
         return start, start + size
 
     def _append_values(self, row: int, result: Result) -> None:
+        said = result.prediction
         for name, columns in self._values.items():
-            value, lower, upper = (d.get(name, math.nan) for d in (result.values, result.lower, result.upper))
+            value, lower, upper = (part.get(name, math.nan) for part in (said.values, said.lower, said.upper))
             bounds = {"value": value, "lower": lower, "upper": upper, "errors": (upper - lower) / INTERVAL_TO_ERROR}
             for column, number in bounds.items():
                 _put(columns[column], row, number)
-        _put(self._applicable, row, bool(result.is_applicable))
+        _put(self._applicable, row, bool(said.is_applicable))
         _put(self._rows["source"], row, cut_text(result.source, _TEXT_WIDTH))
         _put(self._rows["source_frame"], row, result.frame)
-        _put(self._rows["reason"], row, cut_text(result.reason, _TEXT_WIDTH))
+        _put(self._rows["reason"], row, cut_text(said.reason, _TEXT_WIDTH))
         for name, is_text in self._extras.items():
             extra = result.extras.get(name)
             _put(self._rows[name], row, cut_text(str(extra or ""), _TEXT_WIDTH) if is_text else to_number(extra))
 
-    def _create_parameter(self, entry: h5py.Group, name: str) -> dict[str, h5py.Dataset]:
-        parameter = PARAMETERS[name]
-        data = create_group(entry, name, "NXdata", signal="value", axes=["frame"])
-        data["title"] = parameter.meaning
-        data["frame"] = self._frame
-        data["is_applicable"] = self._applicable
-        labels = {
-            "value": parameter.column,
-            "lower": "lower bound of the 90 % prediction interval",
-            "upper": "upper bound of the 90 % prediction interval",
-            "errors": "(upper - lower) / 3.29",
-        }
-        return {key: _create_column(data, key, "f8", label, unit=parameter.unit) for key, label in labels.items()}
 
-    def _create_rows(self, entry: h5py.Group) -> dict[str, h5py.Dataset]:
-        rows = create_group(entry, "rows", "NXcollection")
-        text = h5py.string_dtype("utf-8", _TEXT_WIDTH)
-        note = f"(at most {_TEXT_WIDTH} bytes; whole in log)"
-        columns = {
-            "source": _create_column(rows, "source", text, f"where the curve comes from {note}", 64),
-            "source_frame": _create_column(rows, "source_frame", "i8", "frame within the source"),
-            "reason": _create_column(rows, "reason", text, f"why the model does not apply {note}", 64),
-        }
-        for name, is_text in self._extras.items():
-            if name in columns:
-                raise InputError(f"an extra column cannot be called {name!r}: the results file has one of that name")
-            if is_text:
-                columns[name] = _create_column(rows, name, text, f"{name} {note}", 64)
-            else:
-                columns[name] = _create_column(rows, name, "f8", name, unit=find_unit(name))
-        return columns
+def start_journal(h5: h5py.File, provenance: Provenance, first: Result) -> None:
+    """Lay out the rows of an open file; ``first``, which is not written yet, decides the q grid and extra columns."""
+    entry = h5["prediction"]
+    frame = _create_column(entry, "frame", "i8", "frame, in order of arrival")
+    applicable = _create_column(entry, "is_applicable", "?", "whether the model applies")
+    _create_curves(entry, np.array(first.curve.q_nm1, dtype=float), frame)
+    for name in provenance.parameters:
+        _create_parameter(entry, name, frame, applicable)
+    _create_rows(entry, first)
+    other = create_group(entry, "other_curves", "NXcollection")
+    for name in ("q", *CURVE_FIELDS):
+        _create_column(other, name, "f8", f"{name} of curves on another q grid", 1024)
+    log = create_group(entry, "log", "NXcollection")
+    _create_column(log, "text", "u1", "JSON, UTF-8, one object a frame", 8192)
+    _create_column(log, "end", "i8", "where the text of a frame ends")
+    entry.attrs["default"] = "curves"
+
+
+def _create_parameter(entry: h5py.Group, name: str, frame: h5py.Dataset, applicable: h5py.Dataset) -> None:
+    parameter = PARAMETERS[name]
+    data = create_group(entry, name, "NXdata", signal="value", axes=["frame"])
+    data["title"] = parameter.meaning
+    data["frame"] = frame
+    data["is_applicable"] = applicable
+    labels = {
+        "value": parameter.column,
+        "lower": "lower bound of the 90 % prediction interval",
+        "upper": "upper bound of the 90 % prediction interval",
+        "errors": "(upper - lower) / 3.29",
+    }
+    for key, label in labels.items():
+        _create_column(data, key, "f8", label, unit=parameter.unit)
+
+
+def _create_rows(entry: h5py.Group, first: Result) -> None:
+    rows = create_group(entry, "rows", "NXcollection")
+    text = h5py.string_dtype("utf-8", _TEXT_WIDTH)
+    note = f"(at most {_TEXT_WIDTH} bytes; whole in log)"
+    _create_column(rows, "source", text, f"where the curve comes from {note}", 64)
+    _create_column(rows, "source_frame", "i8", "frame within the source")
+    _create_column(rows, "reason", text, f"why the model does not apply {note}", 64)
+    for name, value in first.extras.items():
+        if name in _ROW_COLUMNS:
+            raise InputError(f"an extra column cannot be called {name!r}: the results file has one of that name")
+        if isinstance(value, str):
+            _create_column(rows, name, text, f"{name} {note}", 64)
+        else:
+            _create_column(rows, name, "f8", name, unit=find_unit(name))
 
 
 def check_curve(curve: Curve) -> None:
@@ -171,7 +195,7 @@ def _describe_row(result: Result, span: tuple[int, int] | None) -> str:
     record = {
         "source": result.source,
         "frame": result.frame,
-        "reason": result.reason,
+        "reason": result.prediction.reason,
         "extras": dict(result.extras),
         "metadata": dict(curve.metadata),
         "counts": curve.counts,
@@ -182,12 +206,11 @@ def _describe_row(result: Result, span: tuple[int, int] | None) -> str:
     return dump_json(record)
 
 
-def _create_curves(entry: h5py.Group, grid: FloatArray, frame: h5py.Dataset) -> dict[str, h5py.Dataset]:
+def _create_curves(entry: h5py.Group, grid: FloatArray, frame: h5py.Dataset) -> None:
     data = create_group(entry, "curves", "NXdata", signal="intensity", axes=["frame", "q"], SILX_style=LOG_LOG)
     data["title"] = "reduced curves"
     data["frame"] = frame
     write_array(data, "q", grid, "1/nm", "scattering vector q (1/nm)")
-    datasets = {}
     # chunks of about 64 kB: each is written again with every row that falls into it
     chunks = (max(1, 8192 // grid.size), grid.size)
     for name in CURVE_FIELDS:
@@ -195,8 +218,6 @@ def _create_curves(entry: h5py.Group, grid: FloatArray, frame: h5py.Dataset) -> 
             name, (0, grid.size), "f8", maxshape=(None, grid.size), chunks=chunks, fillvalue=math.nan
         )
         dataset.attrs.update({"units": "" if name == "weight" else "arbitrary", "interpretation": "spectrum"})
-        datasets[name] = dataset
-    return datasets
 
 
 def _create_column(

@@ -10,7 +10,7 @@ import h5py
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
-from pyfai_grf.core.records import Curve, Result
+from pyfai_grf.core.records import Curve, PredictionRow, Result
 from pyfai_grf.io.journal import CURVE_FIELDS
 
 #: rows read at once
@@ -36,7 +36,18 @@ def count_rows(h5: h5py.File) -> int:
     return int(h5["prediction/frame"].shape[0]) if "prediction/frame" in h5 else 0
 
 
-def trim_rows(h5: h5py.File) -> None:
+def copy_rows(source: h5py.File, target: h5py.File) -> None:
+    """Copy the running part of an open results file into an empty one: whole rows only, and nobody is writing them."""
+    target.attrs.update({**source.attrs, "default": "prediction"})
+    source.copy("prediction", target)
+    _trim_rows(target)
+    entry = target["prediction"]
+    entry.pop("end_time", None)
+    for name in ("writer_pid", "writer_host"):
+        entry.attrs.pop(name, None)
+
+
+def _trim_rows(h5: h5py.File) -> None:
     """Cut off what a killed or failed run left of a row that does not count."""
     count = count_rows(h5)
 
@@ -73,11 +84,7 @@ def read_rows(h5: h5py.File) -> Iterator[Result]:
                 source=record["source"],
                 frame=record["frame"],
                 curve=_build_curve(points, record),
-                values=values,
-                lower=lower,
-                upper=upper,
-                is_applicable=bool(applicable[row]),
-                reason=record["reason"],
+                prediction=PredictionRow(values, lower, upper, bool(applicable[row]), record["reason"]),
                 extras=record["extras"],
             )
 

@@ -75,15 +75,16 @@ def _write_process(entry: h5py.Group, result: Result, provenance: Provenance) ->
         f"{provenance.material} by model {clean_text(provenance.model)} ({provenance.flavour}), "
         f"given the spectrum {provenance.spectrum}; lower and upper bound the 90 % prediction interval"
     )
+    said = result.prediction
     for number, name in enumerate(provenance.parameters, start=1):
         unit = PARAMETERS[name].unit
-        value, lower, upper = (bounds.get(name, math.nan) for bounds in (result.values, result.lower, result.upper))
+        value, lower, upper = (bounds.get(name, math.nan) for bounds in (said.values, said.lower, said.upper))
         process[f"term{number}"] = _describe_value(name, unit, value, lower, upper)
         for field, number_ in ((name, value), (f"{name}_lower", lower), (f"{name}_upper", upper)):
             process[field] = number_
             process[field].attrs["units"] = unit
-    process["is_applicable"] = str(bool(result.is_applicable)).lower()
-    process["reason"] = clean_text(result.reason)
+    process["is_applicable"] = str(bool(said.is_applicable)).lower()
+    process["reason"] = clean_text(said.reason)
     # what is the same for every curve of a results file is written once there and linked
     shared = entry.file.get("prediction/process", {})
     for field in PROVENANCE_TEXTS:

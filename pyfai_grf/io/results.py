@@ -14,14 +14,12 @@ from types import TracebackType
 import h5py
 
 from pyfai_grf.core.errors import GrfError, InputError
-from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
+from pyfai_grf.core.provenance import Provenance, format_now
 from pyfai_grf.core.records import Result
-from pyfai_grf.io.journal import Journal, check_curve, create_journal
-from pyfai_grf.io.journal_rows import count_rows, read_provenance, read_rows, trim_rows
+from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
+from pyfai_grf.io.journal_rows import copy_rows, count_rows, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
 from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
-
-__all__ = ["Provenance", "Result", "ResultsWriter", "collect_versions", "export", "format_now", "read_results"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ class ResultsWriter:
     With ``swmr`` other programs may read the file meanwhile (HDF5's single writer, multiple readers; not on network
     file systems), and every row that was appended outlives a killed process. Without, the file keeps the oldest
     format; it can be read after a kill only if that did not fall into a write. Leaving the context adds the NXcanSAS
-    entries, also when it is left by an exception.
+    entries, also when it is left by an exception. ``is_resumed``: the file exists, its rows stay, more are appended.
 
     Raises
     ------
@@ -49,7 +47,13 @@ class ResultsWriter:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], provenance: Provenance, *, swmr: bool = True, overwrite: bool = False
+        self,
+        path: str | os.PathLike[str],
+        provenance: Provenance,
+        *,
+        swmr: bool = True,
+        overwrite: bool = False,
+        is_resumed: bool = False,
     ) -> None:
         self.path = Path(path)
         self._provenance = provenance
@@ -57,12 +61,18 @@ class ResultsWriter:
         self._h5: h5py.File | None = None
         self._journal: Journal | None = None
         self._is_open = True
-        if self.path.exists() and not overwrite:
+        if self.path.exists() and not (overwrite or is_resumed):
             raise InputError(f"{self.path} exists already: choose another name or remove it")
         self._reserve = DiskReserve(self.path.resolve().parent)
         try:
-            with h5py.File(self.path, "w", libver=_FORMAT if swmr else None, locking=False) as h5:
-                create_journal(h5, provenance)
+            if is_resumed:
+                self._reopen()
+            else:
+                with h5py.File(self.path, "w", libver=_FORMAT if swmr else None, locking=False) as h5:
+                    create_journal(h5, provenance)
+        except InputError:
+            self._reserve.release()
+            raise
         except WRITE_ERRORS as problem:
             self._reserve.release()
             raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
@@ -91,10 +101,29 @@ class ResultsWriter:
             self._release()
             _complete(self.path, self.path)
 
+    def _reopen(self) -> None:
+        """Put a file in the place of ``path`` that holds its rows, and goes on growing."""
+        target = self.path.resolve()
+        partial = target.with_name(target.name + ".part")
+        try:
+            with _open_results(target) as source:
+                _check_writer(target, source)
+                with h5py.File(partial, "w", libver=_FORMAT if self._is_swmr else None, locking=False) as h5:
+                    if count_rows(source):
+                        copy_rows(source, h5)
+                        mark_writer(h5)
+                    else:
+                        create_journal(h5, self._provenance)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
     def _start(self, first: Result) -> Journal:
         # no lock: a viewer that holds one must not stop the run
         self._h5 = h5py.File(self.path, "r+", libver=_FORMAT if self._is_swmr else None, locking=False)
-        journal = Journal(self._h5, self._provenance, first)
+        if not count_rows(self._h5):
+            start_journal(self._h5, self._provenance, first)
+        journal = Journal(self._h5, self._provenance.parameters)
         if self._is_swmr:
             self._h5.swmr_mode = True
         return journal
@@ -140,7 +169,7 @@ def export(path: str | os.PathLike[str], output: str | os.PathLike[str] | None =
     with _open_results(Path(path)) as h5:
         count = count_rows(h5)
         is_complete = "end_time" in h5["prediction"]
-        if output is None and not is_complete:
+        if output is None:
             _check_writer(Path(path), h5)
     if not is_complete:
         _complete(Path(path), target)
@@ -184,13 +213,8 @@ def _complete(path: Path, target: Path) -> None:
 def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> None:
     h5 = h5py.File(partial, "w", libver=_FORMAT, locking=False, track_order=False)  # sasdata reads in name order
     try:
-        h5.attrs.update(dict(source.attrs))
-        source.copy("prediction", h5)
-        trim_rows(h5)
-        entry = h5["prediction"]
-        entry["end_time"] = format_now()
-        for name in ("writer_pid", "writer_host"):
-            entry.attrs.pop(name, None)
+        copy_rows(source, h5)
+        h5["prediction/end_time"] = format_now()
         provenance = read_provenance(source)
         for row, result in enumerate(read_rows(source)):
             write_sas_entry(h5, f"entry{row:05d}", result, provenance)
@@ -208,6 +232,8 @@ def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> N
 
 def _check_writer(path: Path, h5: h5py.File) -> None:
     """Refuse to replace a file under a run that still appends to it."""
+    if "end_time" in h5["prediction"]:
+        return
     pid, host = int(h5["prediction"].attrs["writer_pid"]), h5["prediction"].attrs["writer_host"]
     advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
     if host != socket.gethostname():

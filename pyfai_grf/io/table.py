@@ -65,9 +65,10 @@ class TableWriter:
         if self._extras is None:
             self._write_header(tuple(result.extras))
         row: list[Any] = [result.source, result.frame, self._material]
+        said = result.prediction
         for name in PARAMETERS:
-            row += [bounds.get(name) for bounds in (result.values, result.lower, result.upper)]
-        row += [bool(result.is_applicable), result.reason]
+            row += [bounds.get(name) for bounds in (said.values, said.lower, said.upper)]
+        row += [bool(said.is_applicable), said.reason]
         row += [result.extras.get(name) for name in self._extras or ()]
         self._write([*row, *self._provenance.values()])
         self._count += 1

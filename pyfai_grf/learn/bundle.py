@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ import xgboost
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import BundleError, InputError
-from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material, get_material
-from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material
+from pyfai_grf.core.records import Curve, Points, Prediction
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.features.coverage import check_coverage
+from pyfai_grf.features.points import clean_curve
 from pyfai_grf.features.resampling import resample
-from pyfai_grf.features.significance import estimate_sigma
-from pyfai_grf.features.specification import FeatureSpec, compute_features
+from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
 from pyfai_grf.learn.applicability import fit_expected, judge_features, judge_fit, judge_values
+from pyfai_grf.learn.description import ModelDescription
 from pyfai_grf.learn.regressor import Regressor
 from pyfai_grf.learn.smooth import Projection, SmoothModel
-from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
 FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 1
 DESCRIPTION = "model.json"
@@ -35,31 +35,35 @@ DESCRIPTION = "model.json"
 class Model:
     """A trained model: feature specification, one regressor per parameter, and where it all came from.
 
-    ``description`` is what ``model.json`` holds: material, flavour, provenance, errors on the test set. ``sha256`` is
-    the hash of the whole bundle, "" before it is saved.
+    ``sha256`` is the hash of the whole bundle, "" before it is saved.
     """
 
     name: str
     spec: FeatureSpec
     projection: Projection
     regressors: Mapping[str, Regressor]
-    description: Mapping[str, Any]
+    description: ModelDescription
     sha256: str = ""
 
     @property
     def material(self) -> Material:
         """The material class that the model was trained for."""
-        return get_material(self.description["material"])
+        return self.description.get_material()
 
     @property
     def flavour(self) -> str:
         """ "measured" or "paper"."""
-        return str(self.description["flavour"])
+        return self.description.flavour
 
     @property
     def spectrum(self) -> Spectrum:
         """The spectral density that the model was trained for."""
-        return get_spectrum(self.description["spectrum"])
+        return self.description.get_spectrum()
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that it predicts."""
+        return tuple(self.regressors)
 
     @property
     def q_nm1(self) -> FloatArray:
@@ -74,7 +78,7 @@ class Model:
         Parameters
         ----------
         q : (Q,) momentum transfer in ``unit``.
-        intensity : (Q,) or (N, Q), any scale.
+        intensity : (Q,) or (N, Q), any scale; of a masked array the masked points are left out.
         sigma : standard errors of ``intensity``, of its shape; None: estimated from the curve's own scatter.
         unit : "nm^-1" or "A^-1".
 
@@ -85,44 +89,41 @@ class Model:
         InputError
             If an array has the wrong shape or cannot be a scattering curve.
         """
-        q = np.asarray(q, dtype=np.float64) * parse_q_unit(unit)
-        intensity = np.atleast_2d(np.asarray(intensity, dtype=np.float64))
+        q = _fill_masked(q) * parse_q_unit(unit)
+        intensity = np.atleast_2d(_fill_masked(intensity))
         if q.ndim != 1 or intensity.ndim != 2 or intensity.shape[1] != q.size:
             raise InputError(f"q has shape {q.shape} and intensity {intensity.shape}: give (Q,) and (Q,) or (N, Q)")
-        errors = None if sigma is None else np.atleast_2d(np.asarray(sigma, dtype=np.float64))
+        errors = None if sigma is None else np.atleast_2d(_fill_masked(sigma))
         if errors is not None and errors.shape != intensity.shape:
             raise InputError(f"sigma has shape {errors.shape}, intensity {intensity.shape}: they must agree")
-        rows = [Curve(q, row, None if errors is None else errors[n]) for n, row in enumerate(intensity)]
-        return self._predict_prepared([self.prepare(curve) for curve in rows])
+        metadata = {"q_unit_from": "given"}
+        return self.predict_points(
+            [
+                clean_curve(Curve(q, row, None if errors is None else errors[n], metadata=metadata))
+                for n, row in enumerate(intensity)
+            ]
+        )
 
     def predict_curve(self, curve: Curve) -> Prediction:
         """Return the parameters behind one curve (N = 1); raises as :meth:`predict`."""
-        return self._predict_prepared([self.prepare(curve)])
+        return self.predict_points([clean_curve(curve)])
 
-    def prepare(self, curve: Curve) -> Curve:
-        """Return ``curve`` on the model's grid, with a sigma if the model needs one.
+    def predict_points(self, curves: Sequence[Points]) -> Prediction:
+        """Return the parameters behind N curves that have been cleaned.
 
         Raises
         ------
         QRangeError
-            If the curve does not cover the model's q range.
+            If one does not cover the model's q range.
+        InputError
+            If one has no positive invariant.
         """
         # the training command that is offered makes a model of the same spectrum
-        is_default = self.spectrum.text == DEFAULT_SPECTRUM
-        check_coverage(curve, self.q_nm1, self.name if is_default else f"{self.name} --spectrum {self.spectrum}")
-        on_grid = resample(curve, self.q_nm1)
-        if self.spec.noise == "scatter":
-            return replace(on_grid, sigma=None)
-        q, sigma = on_grid.q_nm1, on_grid.sigma
-        if sigma is None or 2 * np.count_nonzero(sigma > 0) < q.size:
-            return replace(on_grid, sigma=estimate_sigma(q, on_grid.intensity))
-        # a point whose error is 0 has that of its neighbours
-        return replace(on_grid, sigma=np.interp(q, q[sigma > 0], sigma[sigma > 0]))
-
-    def _predict_prepared(self, curves: list[Curve]) -> Prediction:
-        intensity = np.array([c.intensity for c in curves])
-        sigma = np.array([c.sigma for c in curves]) if self.spec.noise == "counts" else None
-        features = compute_features(self.spec, intensity, sigma)
+        spectrum = self.spectrum.text
+        name = self.name if spectrum == DEFAULT_SPECTRUM else f"{self.name} --spectrum {spectrum}"
+        on_grid = [resample(points, self.q_nm1, name) for points in curves]
+        intensity, sigma = (np.array([getattr(c, part) for c in on_grid]) for part in ("intensity", "sigma"))
+        features = compute_features(self.spec, intensity, sigma if self.spec.noise == "counts" else None)
         held = self.projection.hold_noise(features.values, self.spec.noise_count)
         columns = {
             # an interval cut to what the parameter can mean holds as much as before
@@ -130,15 +131,35 @@ class Model:
             for name, regressor in self.regressors.items()
         }
         values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
+        reasons = self._judge(features, values)
+        return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
+
+    def _judge(self, features: Features, values: Mapping[str, FloatArray]) -> tuple[str, ...]:
+        """Return for each curve why the model does not apply, "" where it does."""
         verdicts = [
             judge_features(self.spec, self.projection, features),
-            judge_values(self.material, float(self.description["length_scale"]), values),
+            judge_values(self.material, self.description.length_scale, values),
         ]
-        if (limit := self.description["misfit_limit"]) is not None:
+        if (limit := self.description.misfit_limit) is not None:
             fit = fit_expected(self.spec, features, values["a"], values["porosity"], self.spectrum)
             verdicts.append(judge_fit(fit, limit))
-        reasons = tuple("; ".join(filter(None, told)) for told in zip(*verdicts, strict=True))
-        return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
+        return tuple("; ".join(filter(None, reasons)) for reasons in zip(*verdicts, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``model.json`` holds, but for the hashes."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            **self.description.to_json(),
+            "features": self.spec.to_json(),
+            "regressors": {name: _describe(regressor) for name, regressor in self.regressors.items()},
+        }
+
+
+def _fill_masked(values: Any) -> FloatArray:
+    """Return an array of floats, NaN where it was masked."""
+    return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
 
 
 def find_bundled() -> dict[str, Path]:
@@ -194,19 +215,11 @@ def save_model(model: Model, path: str | Path) -> Model:
             regressor.spread.save_model(path / f"{name}-spread.ubj")
         np.savez_compressed(path / "arrays.npz", **arrays)
         files = [f"{name}{part}.ubj" for name in model.regressors for part in ("", "-spread")] + ["arrays.npz"]
-        description = dict(
-            model.description,
-            format=FORMAT,
-            format_version=FORMAT_VERSION,
-            name=model.name,
-            features=model.spec.to_json(),
-            regressors={name: _describe(regressor) for name, regressor in model.regressors.items()},
-            sha256={file: _hash(path / file) for file in files},
-        )
-        (path / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
+        content = {**model.to_json(), "sha256": {file: _hash(path / file) for file in files}}
+        (path / DESCRIPTION).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
     except OSError as problem:
         raise InputError(f"cannot write the model bundle {path}: {problem}") from None
-    return replace(model, description=description, sha256=_hash(path / DESCRIPTION))
+    return replace(model, sha256=_hash(path / DESCRIPTION))
 
 
 def _describe(regressor: Regressor) -> dict[str, Any]:
@@ -222,8 +235,9 @@ def _read(path: Path) -> Model:
     text = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
     if text.get("format") != FORMAT or text["format_version"] != FORMAT_VERSION:
         raise BundleError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}: train it again")
+    description = ModelDescription.from_json(text)
     try:
-        get_spectrum(text["spectrum"])
+        description.get_spectrum()
     except InputError as problem:
         raise BundleError(f"{path} was trained for a spectrum that cannot be used here: {problem}") from None
     for file, expected in text["sha256"].items():
@@ -243,7 +257,7 @@ def _read(path: Path) -> Model:
             for name, entry in text["regressors"].items()
         }
     spec = FeatureSpec.from_json(text["features"])
-    return Model(text["name"], spec, projection, regressors, text, _hash(path / DESCRIPTION))
+    return Model(text["name"], spec, projection, regressors, description, _hash(path / DESCRIPTION))
 
 
 def _hash(path: Path) -> str:

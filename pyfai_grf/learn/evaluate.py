@@ -11,9 +11,9 @@ import numpy as np
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.learn.bundle import Model
-from pyfai_grf.learn.examples import make_examples
+from pyfai_grf.learn.examples import describe_box, make_examples
 from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
@@ -46,15 +46,15 @@ def evaluate_model(model: Model, shards: Sequence[Shard], seed: int) -> Evaluati
     InputError
         If a "@paper" model has no test structures to be measured on.
     """
-    text = model.description
+    known = model.description
     settings = TrainSettings(
-        name=text["material"] + ("@paper" if model.flavour == "paper" else ""),
+        name=known.material + ("@paper" if model.flavour == "paper" else ""),
         q_nm1=model.q_nm1,
-        layer_density=text["layer_density"] if text["layer_density"] is not None else 0.0,
-        length_scale=text["length_scale"],
+        layer_density=known.layer_density or 0.0,
+        length_scale=known.length_scale,
         examples=20_000,
         seed=_EVALUATION + seed,
-        spectrum=text["spectrum"],
+        spectrum=known.spectrum,
     )
     examples = make_examples(settings, model.spec, shards)
     rows = examples.get_published(model.material, settings.length_scale)
@@ -69,14 +69,14 @@ def evaluate_model(model: Model, shards: Sequence[Shard], seed: int) -> Evaluati
 
 def get_published_errors(model: Model) -> Mapping[str, tuple[float, float]]:
     """Return (MSE, MAPE in %) of the paper's Table 2 for a "@paper" model of the published setting, else nothing."""
-    text = model.description
+    known = model.description
     is_published = (
         model.flavour == "paper"
-        and text["length_scale"] == 1
-        and text["layer_density"] in (None, PAPER_LAYER_DENSITY)
+        and known.length_scale == 1
+        and known.layer_density in (None, PAPER_LAYER_DENSITY)
         and np.array_equal(model.q_nm1, PAPER_Q_NM1)
-        and text["spectrum"] == DEFAULT_SPECTRUM
-        and text["provenance"]["box"] == "512^3 voxels of 0.5 nm"
+        and known.spectrum == DEFAULT_SPECTRUM
+        and known.provenance["box"] == describe_box(PAPER_SHAPE, PAPER_VOXEL_SIZE_NM)
     )
     return PAPER_TABLE_2[model.material.name] if is_published else {}
 
@@ -100,21 +100,21 @@ def format_table(model: Model, errors: Mapping[str, Mapping[str, Any]]) -> str:
 
 def describe_model(model: Model) -> str:
     """Return what a user must know of a model: class, ranges, chords, assumptions, errors, provenance."""
-    text = model.description
-    scale = text["length_scale"]
+    known = model.description
+    scale = known.length_scale
     low, high = PARAMETERS["a"].low * scale, PARAMETERS["a"].high * scale
     bounds = model.material.porosity_low, model.material.porosity_high
     chords = [float(compute_mean_chords(a, p, model.spectrum)[0]) for a in (low, high) for p in bounds]
-    provenance = text["provenance"]
+    provenance = known.provenance
     counts = ", ".join(f"{count} {name}" for name, count in provenance["structures"].items())
-    density = "" if text["layer_density"] is None else f", layer density {text['layer_density']} of the solid's"
+    density = "" if known.layer_density is None else f", layer density {known.layer_density} of the solid's"
     lines = [
         f"{model.name}  [{model.flavour}]  sha256 {model.sha256[:12]}",
-        f"  q {text['q_min_nm1']:.4g} to {text['q_max_nm1']:.4g} 1/nm, {text['q_points']} points; "
+        f"  q {model.q_nm1[0]:.4g} to {model.q_nm1[-1]:.4g} 1/nm, {model.q_nm1.size} points; "
         f"a {low:g} to {high:g} nm, porosity {bounds[0]:g} to {bounds[1]:g} "
         f"(mean pore chords {min(chords):.2g} to {max(chords):.3g} nm){density}",
-        f"  spectrum {text['spectrum']}; from {provenance['examples_from']}: {counts}; noise: {provenance['noise']}",
-        *("  " + line for line in format_table(model, text["errors"]).splitlines()),
+        f"  spectrum {known.spectrum}; from {provenance['examples_from']}: {counts}; noise: {provenance['noise']}",
+        *("  " + line for line in format_table(model, known.errors).splitlines()),
     ]
     if (calibrated := provenance["structures"]["calibration"]) < _FEW_STRUCTURES:
         lines.append(f"  CAUTION: the intervals rest on {calibrated} structures only")

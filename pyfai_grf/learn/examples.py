@@ -97,11 +97,16 @@ def _check_libraries(settings: TrainSettings, shards: Sequence[Shard]) -> None:
             f"name libraries of {settings.spectrum} (pyfai-grf generate --spectrum), or leave the spectrum out"
         )
     boxes = {
-        f"{s.setting.shape}^3 voxels of {s.setting.voxel_size_nm} nm, smoothing {s.setting.smoothing_nm} nm"
-        for s in shards
+        f"{describe_box(s.shape, s.voxel_size_nm)}, smoothing {s.smoothing_nm} nm"
+        for s in (shard.setting for shard in shards)
     }
     if len(boxes) > 1:
         raise InputError(f"the libraries were made in different boxes, do not mix: {'; '.join(sorted(boxes))}")
+
+
+def describe_box(shape: int, voxel_size_nm: float) -> str:
+    """Return a box in words, as a model's provenance has them."""
+    return f"{shape}^3 voxels of {voxel_size_nm} nm"
 
 
 def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequence[Shard]) -> Examples:
@@ -142,7 +147,7 @@ def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequ
             }
             for s in shards
         ],
-        "box": f"{shards[0].setting.shape}^3 voxels of {shards[0].setting.voxel_size_nm} nm",
+        "box": describe_box(shards[0].setting.shape, shards[0].setting.voxel_size_nm),
         "spectrum": get_spectrum(shards[0].setting.spectrum).text,
         "generator_version": versions[0] if len(versions) == 1 else versions,
         "structures": {name: int(np.count_nonzero(split[kept] == name)) for name in SPLITS},

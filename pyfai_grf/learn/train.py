@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import Features, make_spec
 from pyfai_grf.learn.applicability import fit_expected
 from pyfai_grf.learn.bundle import Model
+from pyfai_grf.learn.description import ModelDescription
 from pyfai_grf.learn.examples import Examples, make_examples
 from pyfai_grf.learn.metrics import measure_errors
 from pyfai_grf.learn.regressor import LEVEL, Parts, fit_regressor
@@ -61,11 +61,12 @@ def train_model(
         report(f"{settings.name}: {name} ...")
         regressors[name] = fit_regressor(projection, examples.features, target, parts, is_log=name == "a")
     draft = Model(settings.name, spec, projection, regressors, _describe(settings, examples))
-    measured = {
-        "errors": measure_model(draft, examples.select(part == "test")),
-        "misfit_limit": measure_misfit(draft, examples.select(part == "calibration")),
-    }
-    return replace(draft, description={**draft.description, **measured})
+    measured = replace(
+        draft.description,
+        errors=measure_model(draft, examples.select(part == "test")),
+        misfit_limit=measure_misfit(draft, examples.select(part == "calibration")),
+    )
+    return replace(draft, description=measured)
 
 
 def measure_misfit(model: Model, examples: Examples) -> float | None:
@@ -99,27 +100,21 @@ def _assign_parts(examples: Examples, seed: int) -> Any:
     return part
 
 
-def _describe(settings: TrainSettings, examples: Examples) -> dict[str, Any]:
-    q: FloatArray = settings.q_nm1
-    return {
-        "material": settings.material.name,
-        "flavour": settings.flavour,
-        "model_version": MODEL_VERSION,
-        "spectrum": examples.provenance["spectrum"],
-        "layer_density": settings.layer_density if settings.material.phases == 3 else None,
-        "length_scale": settings.length_scale,
-        "q_min_nm1": float(q[0]),
-        "q_max_nm1": float(q[-1]),
-        "q_points": int(q.size),
-        "interval_level": LEVEL,
-        "provenance": {
+def _describe(settings: TrainSettings, examples: Examples) -> ModelDescription:
+    """Return what is known of a model before it has been measured."""
+    versions = {name: importlib.metadata.version(name) for name in ("pyfai-grf", "numpy", "scipy")}
+    return ModelDescription(
+        material=settings.material.name,
+        flavour=settings.flavour,
+        spectrum=examples.provenance["spectrum"],
+        layer_density=settings.layer_density if settings.material.phases == 3 else None,
+        length_scale=settings.length_scale,
+        model_version=MODEL_VERSION,
+        interval_level=LEVEL,
+        provenance={
             **examples.provenance,
             "seed": settings.seed,
             "examples": len(examples.features),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: importlib.metadata.version(name) for name in ("pyfai-grf", "numpy", "scipy")},
-                "xgboost": xgboost.__version__,
-            },
+            "versions": {"python": platform.python_version(), **versions, "xgboost": xgboost.__version__},
         },
-    }
+    )

@@ -43,6 +43,19 @@ class ReductionSettings:
     background_scale: float = 1.0
     bins: Bins | None = None
 
+    def describe(self) -> dict[str, Any]:
+        """Return what was given, JSON-ready, for the logbook; an array or an object is named by its type."""
+        names = ("geometry", "mask", "dark", "flat", "background", "background_scale")
+        return {name: _describe_given(getattr(self, name)) for name in names}
+
+
+def _describe_given(given: Any) -> Any:
+    if given is None or isinstance(given, float | int | str):
+        return given
+    if isinstance(given, os.PathLike):
+        return os.fspath(given)
+    return [_describe_given(part) for part in given] if isinstance(given, list | tuple) else type(given).__name__
+
 
 def complete_geometry(settings: ReductionSettings) -> Geometry:
     """Return the geometry with the settings' own mask, dark and flat."""

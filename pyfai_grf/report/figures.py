@@ -21,11 +21,11 @@ from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.report.image_panel import draw_frame
 from pyfai_grf.report.panels import (
     ORANGE,
-    PredictionRow,
+    ParameterBar,
     clean_panel,
+    draw_bars,
     draw_curve,
     draw_parameter,
-    draw_rows,
     draw_scatter,
     label_parameter,
 )
@@ -33,8 +33,8 @@ from pyfai_grf.report.panels import (
 _DPI = 160
 
 
-def make_rows(material: str, prediction: Prediction, index: int = 0) -> list[PredictionRow]:
-    """Return the rows that ``draw_analysis`` shows for curve ``index`` of ``prediction`` by a model of ``material``.
+def make_bars(material: str, prediction: Prediction, index: int = 0) -> list[ParameterBar]:
+    """Return the bars that ``draw_analysis`` shows for curve ``index`` of ``prediction`` by a model of ``material``.
 
     Raises
     ------
@@ -43,18 +43,18 @@ def make_rows(material: str, prediction: Prediction, index: int = 0) -> list[Pre
     """
     kind = get_material(material)
     reason = "" if prediction.is_applicable[index] else prediction.reasons[index] or "no reason given"
-    rows = []
+    bars = []
     for name in (name for name in kind.parameters if name in prediction.values):
         value, lower, upper = (float(c[name][index]) for c in (prediction.values, prediction.lower, prediction.upper))
-        rows.append(PredictionRow(name, value, lower, upper, *kind.get_range(name), reason))
-    return rows
+        bars.append(ParameterBar(name, value, lower, upper, *kind.get_range(name), reason))
+    return bars
 
 
 def draw_analysis(
     path: str | Path,
     *,
     curve: Curve,
-    prediction_rows: Sequence[PredictionRow],
+    bars: Sequence[ParameterBar],
     q_range_nm1: tuple[float, float] | None = None,
     frame: ArrayLike | None = None,
     truth: Mapping[str, float] | None = None,
@@ -66,7 +66,7 @@ def draw_analysis(
     ----------
     path : the picture to write (.png, .pdf or .svg).
     curve : the reduced curve; q in 1/nm.
-    prediction_rows : what was predicted, see ``make_rows``; may be empty.
+    bars : what was predicted, see ``make_bars``; may be empty.
     q_range_nm1 : the q range of the model in 1/nm, shaded.
     frame : (H, W) detector counts; masked, negative and non-finite pixels are grey. None leaves the panel out.
     truth : parameter name -> known value, marked where given.
@@ -83,7 +83,7 @@ def draw_analysis(
     if frame is not None:
         draw_frame(panels.pop(0), frame)
     draw_curve(panels[0], curve, q_range_nm1)
-    draw_rows(panels[1], prediction_rows, truth or {})
+    draw_bars(panels[1], bars, truth or {})
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     _save(figure, path)

@@ -19,7 +19,7 @@ BLUE, ORANGE, GREY, PALE = "#1f5a94", "#c8501e", "#7a7a7a", "#e4e4e4"
 
 
 @dataclass(frozen=True)
-class PredictionRow:
+class ParameterBar:
     """One parameter of one prediction, as a picture shows it.
 
     Attributes
@@ -70,25 +70,25 @@ def _format_log(panel: Axes) -> None:
         axis.set_tick_params(which="minor", labelsize=7)
 
 
-def draw_rows(panel: Axes, rows: Sequence[PredictionRow], truth: Mapping[str, float]) -> None:
+def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, float]) -> None:
     """Draw one bar a parameter, from the low to the high end of its class, with the value in words above it."""
     panel.set_axis_off()
     panel.set(xlim=(-0.08, 1.06), ylim=(0, 1))
-    reason = next((row.reason for row in rows if row.reason), "")
+    reason = next((row.reason for row in bars if row.reason), "")
     top = 1.0
-    if reason or not rows:
-        lines = textwrap.wrap(f"not applicable: {reason}" if rows else "no prediction", 48)[:6]
+    if reason or not bars:
+        lines = textwrap.wrap(f"not applicable: {reason}" if bars else "no prediction", 48)[:6]
         panel.text(0, top, "\n".join(lines), va="top", fontsize=9, color=ORANGE, linespacing=1.3, parse_math=False)
         top -= 0.05 + 0.058 * len(lines)
     else:
         panel.text(1, top, "prediction (90 % interval)", va="top", ha="right", fontsize=8, color=GREY)
         top -= 0.07
-    step = min(0.31, top / max(len(rows), 1))
-    for number, row in enumerate(rows):
+    step = min(0.31, top / max(len(bars), 1))
+    for number, row in enumerate(bars):
         _draw_row(panel, row, (top - number * step, step), truth.get(row.name))
 
 
-def _draw_row(panel: Axes, row: PredictionRow, band: tuple[float, float], truth: float | None) -> None:
+def _draw_row(panel: Axes, row: ParameterBar, band: tuple[float, float], truth: float | None) -> None:
     """Draw one parameter into the band (top, height) of the panel."""
     parameter, (top, height) = PARAMETERS[row.name], band
     bar, thick = top - 0.5 * height, 0.045
@@ -114,7 +114,7 @@ def _draw_row(panel: Axes, row: PredictionRow, band: tuple[float, float], truth:
         panel.text(x, under - 0.012, text, fontsize=7.5, color=GREY, ha=side, va="top")
 
 
-def _describe_value(row: PredictionRow) -> str:
+def _describe_value(row: ParameterBar) -> str:
     """Return value and interval with the digits that the interval's width allows."""
     unit = PARAMETERS[row.name].unit
     if not np.isfinite(row.value):

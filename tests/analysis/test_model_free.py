@@ -8,12 +8,13 @@ from scipy.integrate import quad, trapezoid
 
 from pyfai_grf.analysis.model_free import (
     compute_correlation_length,
-    compute_invariant,
     compute_porod_constant,
     summarise,
 )
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve
+from pyfai_grf.core.records import Curve, Points
+from pyfai_grf.features.invariant import compute_invariant
+from pyfai_grf.features.points import clean_curve
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, compute_threshold, expected_intensity
 from pyfai_grf.theory.covariance import compute_covariance
 
@@ -22,36 +23,42 @@ GRID = np.linspace(0.04, 3.0, 500)
 WIDE = np.linspace(0.001, 20.0, 20_000)
 
 
-def make_curve(q, **fields):
-    return Curve(q, expected_intensity(q, A, POROSITY), **fields)
+def make_points(q, intensity=None, sigma=None):
+    """The closed form at ``q``; without a sigma, that of its scatter (next to none)."""
+    intensity = expected_intensity(q, A, POROSITY) if intensity is None else intensity
+    return clean_curve(Curve(q, intensity)) if sigma is None else Points(q, intensity, sigma)
+
+
+def sum_invariant(points):
+    return compute_invariant(points.q_nm1, points.intensity)
 
 
 def test_invariant_is_the_papers_sum():
-    curve = make_curve(GRID)
+    curve = make_points(GRID)
     papers = 4 * np.pi * np.sum(curve.intensity * GRID**2) * (GRID[1] - GRID[0])
-    assert compute_invariant(curve) == pytest.approx(papers, rel=1e-12)
+    assert sum_invariant(curve) == pytest.approx(papers, rel=1e-12)
 
 
 def test_invariant_over_a_wide_range_is_the_variance_of_the_phases():
     # what lies beyond q = 20 is 4 pi K / 20, 0.5 % of it
     expected = 8 * np.pi**3 * POROSITY * (1 - POROSITY)
     tail = 4 * np.pi * 2 * np.pi * compute_surface_per_volume(A, POROSITY) / WIDE[-1]
-    assert compute_invariant(make_curve(WIDE)) + tail == pytest.approx(expected, rel=1e-4)
+    assert sum_invariant(make_points(WIDE)) + tail == pytest.approx(expected, rel=1e-4)
 
 
 def test_invariant_does_not_ask_for_equidistant_points_or_for_all_of_them():
     q = np.geomspace(0.04, 3.0, 500)
-    assert compute_invariant(make_curve(q)) == pytest.approx(compute_invariant(make_curve(GRID)), rel=2e-3)
+    assert sum_invariant(make_points(q)) == pytest.approx(sum_invariant(make_points(GRID)), rel=2e-3)
     intensity = expected_intensity(GRID, A, POROSITY)
     intensity[200:203] = np.nan
-    found = compute_invariant(Curve(GRID, intensity))
-    assert found == pytest.approx(compute_invariant(make_curve(GRID)), rel=1e-4)
+    found = sum_invariant(make_points(GRID, intensity))
+    assert found == pytest.approx(sum_invariant(make_points(GRID)), rel=1e-4)
 
 
 @pytest.mark.parametrize("background", [0.0, 1e-4, -1e-4])
 def test_porod_constant_is_the_surface(background):
-    curve = make_curve(WIDE)
-    found, error = compute_porod_constant(Curve(WIDE, curve.intensity + background))
+    curve = make_points(WIDE)
+    found, error = compute_porod_constant(make_points(WIDE, curve.intensity + background))
     # Porod's next term at the start of the fit, q a = 40, is 0.17 / 40^2 = 1e-4
     assert found == pytest.approx(2 * np.pi * compute_surface_per_volume(A, POROSITY), rel=5e-4)
     assert 0 <= error < 1e-3 * found
@@ -60,21 +67,21 @@ def test_porod_constant_is_the_surface(background):
 def test_porod_constant_of_a_short_range_and_of_a_chosen_start():
     truth = 2 * np.pi * compute_surface_per_volume(A, POROSITY)
     # from q a = 6 on the next term is 0.17 / 36 = 0.5 %, from 10 on 0.17 %; the fitted background enlarges it a little
-    assert compute_porod_constant(make_curve(GRID))[0] == pytest.approx(truth, rel=6e-3)
-    assert compute_porod_constant(make_curve(GRID), start_nm1=2.5)[0] == pytest.approx(truth, rel=2.5e-3)
+    assert compute_porod_constant(make_points(GRID))[0] == pytest.approx(truth, rel=6e-3)
+    assert compute_porod_constant(make_points(GRID), start_nm1=2.5)[0] == pytest.approx(truth, rel=2.5e-3)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_error_of_the_porod_constant(is_known):
     rng = np.random.default_rng(4)
     q = np.linspace(2.5, 20.0, 700)
-    truth = make_curve(q).intensity
+    truth = make_points(q).intensity
     sigma = 0.05 * truth + 1e-4
     constant = 2 * np.pi * compute_surface_per_volume(A, POROSITY)
     draws = 200
     pulls = []
     for _ in range(draws):
-        curve = Curve(q, rng.normal(truth, sigma), sigma if is_known else None)
+        curve = make_points(q, rng.normal(truth, sigma), sigma if is_known else None)
         found, error = compute_porod_constant(curve)
         pulls.append((found - constant) / error)
     # estimated weights follow the noise a little, and spread > 1 enlarges the error of half the curves
@@ -89,8 +96,8 @@ def test_correlation_length_is_the_integral_over_the_measured_range():
 
     expected = np.pi * integrate(1) / integrate(2)
     # the trapezoid on 500 points: of the order of (h a)^2 / 12 = 5e-5
-    assert compute_correlation_length(make_curve(GRID)) == pytest.approx(expected, rel=2e-4)
-    assert compute_correlation_length(Curve(GRID, 7.3 * make_curve(GRID).intensity)) == pytest.approx(
+    assert compute_correlation_length(make_points(GRID)) == pytest.approx(expected, rel=2e-4)
+    assert compute_correlation_length(make_points(GRID, 7.3 * make_points(GRID).intensity)) == pytest.approx(
         expected, rel=2e-3
     )
 
@@ -100,31 +107,29 @@ def test_correlation_length_over_all_q_is_that_of_the_correlation_function():
     covariance = compute_covariance(r, np.atleast_1d(compute_threshold(POROSITY)))[0]
     length = 2 * trapezoid(covariance, r) / covariance[0] * A
     # the range ends at 20 per nm: 0.5 % of the invariant lies beyond, and 4e-5 of the first moment
-    assert compute_correlation_length(make_curve(WIDE)) == pytest.approx(length, rel=7e-3)
+    assert compute_correlation_length(make_points(WIDE)) == pytest.approx(length, rel=7e-3)
     # and an early end makes it too long
-    assert compute_correlation_length(make_curve(GRID)) > length
+    assert compute_correlation_length(make_points(GRID)) > length
 
 
 def test_summary():
-    curve = make_curve(GRID, sigma=0.01 * expected_intensity(GRID, A, POROSITY))
+    curve = make_points(GRID, sigma=0.01 * expected_intensity(GRID, A, POROSITY))
     found = summarise(curve)
     assert set(found) == {"invariant", "porod_constant", "porod_constant_error", "correlation_length_nm"}
     assert all(type(value) is float for value in found.values())
-    assert found["invariant"] == compute_invariant(curve)
+    assert found["invariant"] == sum_invariant(curve)
     assert (found["porod_constant"], found["porod_constant_error"]) == compute_porod_constant(curve)
     assert found["correlation_length_nm"] == compute_correlation_length(curve)
 
 
 def test_summary_of_a_poor_curve():
-    few = summarise(make_curve(np.linspace(0.1, 1, 5)))
+    few = summarise(make_points(np.linspace(0.1, 1, 12)))
     assert np.isnan(few["porod_constant"])
     assert few["invariant"] > 0
-    negative = summarise(Curve(GRID, -np.ones(500)))
+    negative = summarise(Points(GRID, -np.ones(500), np.ones(500)))
     assert np.isnan(negative["correlation_length_nm"])
 
 
 def test_bad_input():
     with pytest.raises(InputError, match="8 points"):
-        compute_porod_constant(make_curve(GRID), start_nm1=2.99)
-    with pytest.raises(InputError, match="usable points"):
-        compute_invariant(Curve(GRID, np.full(500, np.nan)))
+        compute_porod_constant(make_points(GRID), start_nm1=2.99)

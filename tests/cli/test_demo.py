@@ -71,9 +71,9 @@ def test_prediction_is_near_the_truth(done: Done) -> None:
     assert averages[0].extras["frames_averaged"] == 2
     assert averages[0].extras["counts"] == pytest.approx(2e7, rel=5 / np.sqrt(2e7))
     for result in (*results, *averages):
-        assert result.is_applicable, result.reason
-        assert result.values["a"] == pytest.approx(4.0, rel=0.01)
-        assert result.values["porosity"] == pytest.approx(0.3, abs=0.1)
+        assert result.prediction.is_applicable, result.prediction.reason
+        assert result.prediction.values["a"] == pytest.approx(4.0, rel=0.01)
+        assert result.prediction.values["porosity"] == pytest.approx(0.3, abs=0.1)
         assert result.extras["warnings"] == ""
 
 
@@ -82,10 +82,12 @@ def test_table_shows_what_the_files_hold(done: Done) -> None:
     rows = {line.split()[0]: line for line in done.text.splitlines() if line.startswith(("  a (nm)", "  porosity"))}
     for name, true in (("a", 4.0), ("porosity", 0.3)):
         numbers = [float(word) for word in rows[name].split() if word[0].isdigit()]
-        shown = [true, average.values[name], average.lower[name], average.upper[name]]
+        shown = [true, average.prediction.values[name], average.prediction.lower[name], average.prediction.upper[name]]
         # two digits of the interval's width are shown
-        assert numbers == pytest.approx(shown, abs=0.06 * (average.upper[name] - average.lower[name]))
-        is_inside = average.lower[name] <= true <= average.upper[name]
+        assert numbers == pytest.approx(
+            shown, abs=0.06 * (average.prediction.upper[name] - average.prediction.lower[name])
+        )
+        is_inside = average.prediction.lower[name] <= true <= average.prediction.upper[name]
         assert rows[name].endswith("yes" if is_inside else "NO")
     with (done.folder / "demo.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
@@ -102,8 +104,8 @@ def test_printed_commands_repeat_the_analysis(done: Done, tmp_path: Path) -> Non
         again = [outputs.get(word, word) for word in command]
         assert main(["analyze", "--quiet", *again[1:]]) == 0
         after = read_results(tmp_path / name)[1]
-        assert [result.values for result in after] == [result.values for result in before]
-        assert [result.lower for result in after] == [result.lower for result in before]
+        assert [result.prediction.values for result in after] == [result.prediction.values for result in before]
+        assert [result.prediction.lower for result in after] == [result.prediction.lower for result in before]
 
 
 def test_readme_commands_run_in_the_folder(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +115,7 @@ def test_readme_commands_run_in_the_folder(done: Done, monkeypatch: pytest.Monke
     assert len(commands) == 2
     before = read_results("demo-average.h5")[1]
     assert main([*commands[1], "--quiet"]) == 0
-    assert read_results("demo-average.h5")[1][0].values == before[0].values
+    assert read_results("demo-average.h5")[1][0].prediction.values == before[0].prediction.values
 
 
 @pytest.mark.parametrize("name", ["demo.h5", "demo-average.h5"])

@@ -30,7 +30,7 @@ def test_nexus_frame_does_not_cover_the_range(pilatus100k, tmp_path, capsys):
     assert told.count("\n") == 1
     assert "pyfai-grf train" in told
     _, (result,) = read_results(output)
-    assert not result.is_applicable
+    assert not result.prediction.is_applicable
     assert result.curve.q_nm1[-1] > 17
     assert result.extras["invariant"] > 0
     with table.open(encoding="utf-8") as stream:
@@ -47,10 +47,10 @@ def test_nexus_frame_runs_through_with_its_own_model(pilatus100k, tmp_path, caps
     assert main(["analyze", *pilatus100k, *arguments]) == 0
     provenance, (result,) = read_results(output)
     assert provenance.q_grid_nm1.size == 200
-    assert len(result.values) == 2
+    assert len(result.prediction.values) == 2
     # polyurethane with diffraction rings is no thresholded Gaussian random field
-    assert not result.is_applicable
-    assert "not a material of this class" in result.reason
+    assert not result.prediction.is_applicable
+    assert "not a material of this class" in result.prediction.reason
     assert "NOT APPLICABLE" in capsys.readouterr().out
     assert picture.stat().st_size > 10_000
 
@@ -76,6 +76,6 @@ def test_silver_behenate_is_no_porous_material(shared_data, tmp_path, capsys):
     ai.save(str(poni))
     status = main(["analyze", str(path), "--poni", str(poni), "--material", MATERIAL, "-o", str(output)])
     _, (result,) = read_results(output)
-    assert not result.is_applicable
-    assert result.reason
-    assert status == (1 if "covers" in result.reason else 0)
+    assert not result.prediction.is_applicable
+    assert result.prediction.reason
+    assert status == (1 if "covers" in result.prediction.reason else 0)

@@ -7,7 +7,8 @@ import pytest
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.published import PAPER_Q_NM1
-from pyfai_grf.features.specification import FeatureSpec, compute_features, compute_total, make_spec
+from pyfai_grf.features.invariant import compute_invariant
+from pyfai_grf.features.specification import FeatureSpec, compute_features, make_spec
 from pyfai_grf.theory.closed_form import expected_intensity
 
 CURVE = expected_intensity(PAPER_Q_NM1, 3.0, 0.3)
@@ -26,10 +27,10 @@ def test_scale_does_not_matter(spec):
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
-def test_total_is_equation_12():
+def test_invariant_is_equation_12():
     step = PAPER_Q_NM1[1] - PAPER_Q_NM1[0]
     by_hand = sum(4 * np.pi * i * q**2 * step for q, i in zip(PAPER_Q_NM1, CURVE, strict=True))
-    assert compute_total(PAPER_Q_NM1, CURVE) == pytest.approx(by_hand, rel=1e-12)
+    assert compute_invariant(PAPER_Q_NM1, CURVE) == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_bins_are_means_weighted_by_q(spec):
@@ -37,7 +38,7 @@ def test_bins_are_means_weighted_by_q(spec):
     edges = [*spec.starts, PAPER_Q_NM1.size]
     for b, (start, stop) in enumerate(pairwise(edges)):
         q = PAPER_Q_NM1[start:stop]
-        mean = (CURVE[start:stop] * q).sum() / q.sum() / compute_total(PAPER_Q_NM1, CURVE)
+        mean = (CURVE[start:stop] * q).sum() / q.sum() / compute_invariant(PAPER_Q_NM1, CURVE)
         assert values[b] == pytest.approx(mean, rel=1e-12)
 
 

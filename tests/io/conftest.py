@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
-from pyfai_grf.core.records import Curve, Result
+from pyfai_grf.core.records import Curve, PredictionRow, Result
 
 NAMES = ("a", "porosity", "layer_fraction")
 
@@ -63,11 +63,13 @@ def make_result() -> Callable[..., Result]:
             source=source,
             frame=index,
             curve=curve,
-            values=value,
-            lower={name: number - 0.02 for name, number in value.items()},
-            upper={name: number + 0.03 for name, number in value.items()},
-            is_applicable=is_predicted,
-            reason=reason,
+            prediction=PredictionRow(
+                values=value,
+                lower={name: number - 0.02 for name, number in value.items()},
+                upper={name: number + 0.03 for name, number in value.items()},
+                is_applicable=is_predicted,
+                reason=reason,
+            ),
             extras={"q_max_nm1": 3.0, "counts": 1e7, "porod_constant": float("nan"), "warnings": 'Å, "quoted"\nline'},
         )
 
@@ -86,9 +88,11 @@ def assert_same() -> Callable[[Result, Result], None]:
                 np.testing.assert_array_equal(one, other)
         assert found.curve.counts == expected.curve.counts
         assert found.curve.metadata == expected.curve.metadata
-        for name in ("values", "lower", "upper", "extras"):
-            np.testing.assert_equal(dict(getattr(found, name)), dict(getattr(expected, name)))
-        for name in ("source", "frame", "is_applicable", "reason"):
-            assert getattr(found, name) == getattr(expected, name)
+        one, other = found.prediction, expected.prediction
+        for name in ("values", "lower", "upper"):
+            np.testing.assert_equal(dict(getattr(one, name)), dict(getattr(other, name)))
+        assert (one.is_applicable, one.reason) == (other.is_applicable, other.reason)
+        np.testing.assert_equal(dict(found.extras), dict(expected.extras))
+        assert (found.source, found.frame) == (expected.source, expected.frame)
 
     return check

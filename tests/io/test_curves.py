@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.features.points import clean_curve
 from pyfai_grf.io.curves import collect_curves, read_curves
 
 ROOT = Path(__file__).parents[2]
@@ -193,7 +194,7 @@ def test_pyfai_bins_without_pixels_are_gaps(results, tmp_path: Path) -> None:
     assert empty.any()
     for name in ("nxcansas", "nxmonopd", "integrate"):
         WRITERS[name](tmp_path / f"{name}.h5", result)
-        (curve,) = read_curves(tmp_path / f"{name}.h5")
+        (curve,) = map(clean_curve, read_curves(tmp_path / f"{name}.h5"))
         np.testing.assert_allclose(curve.q_nm1, result.radial[~empty], rtol=SINGLE)
         assert "no pixel in the bin" in " ".join(curve.metadata["warnings"])
 
@@ -280,8 +281,9 @@ def test_ewoksxrpd_layout_is_found_through_links(tmp_path: Path) -> None:
         file["1.1/loop"] = h5py.SoftLink("/")
         file["1.1/lost"] = h5py.ExternalLink("gone.h5", "/1.1")
     first, second = read_curves(tmp_path / "scan.h5")
-    _check(first, sigma=None)
-    _check(second, intensity=2 * I, sigma=None)
+    _check(first, sigma=np.full(40, np.nan))
+    _check(second, intensity=2 * I, sigma=np.full(40, np.nan))
+    assert np.all(clean_curve(first).sigma > 0)
 
 
 def test_group_without_attributes_is_read_by_its_names(tmp_path: Path) -> None:
@@ -311,16 +313,6 @@ def test_slit_smeared_curve_carries_a_warning(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w") as file:
         _make_nxdata(file, "curve", I, ["q"], dQl=np.full(40, 0.1)).attrs["canSAS_class"] = "SASdata"
     assert "desmeared" in read_curves(tmp_path / "file.h5")[0].metadata["warnings"][0]
-
-
-def test_one_bad_frame_does_not_stop_a_series(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "stack.h5", "w") as file:
-        _make_nxdata(file, "stack", np.stack([I, 0 * I, I]), [".", "q"])
-    curves, problems = collect_curves(tmp_path / "stack.h5")
-    assert [c.metadata["frame"] for c in curves] == [0, 2]
-    assert "frame 1: no intensity is positive" in str(problems[0])
-    with pytest.raises(InputError, match="frame 1"):
-        read_curves(tmp_path / "stack.h5")
 
 
 def test_unit_argument_agrees_fills_in_or_contradicts(tmp_path: Path) -> None:
@@ -453,20 +445,20 @@ def _read_text(tmp_path: Path, *columns: np.ndarray):
     return read_curves(_write(tmp_path / "curve.dat", _table(*columns)), "nm")[0]
 
 
-def test_unusable_points_are_gaps_and_are_reported(tmp_path: Path) -> None:
+def test_rows_without_q_are_left_out_and_what_else_is_not_known_stays(tmp_path: Path) -> None:
     q, intensity, sigma = Q.copy(), I.copy(), SIGMA.copy()
-    q[:3] = (-0.1, 0.0, np.nan)
+    q[2] = np.nan
     intensity[10:12] = (np.nan, np.inf)
-    sigma[20] = 0
-    keep = np.setdiff1d(np.arange(40), [0, 1, 2, 10, 11, 20])
-    curve = _read_text(tmp_path, q, intensity, sigma)
-    _check(curve, Q[keep], I[keep], SIGMA[keep], 1e-8)
-    assert curve.metadata["warnings"] == [
-        "left out 1 of 40 points: q not finite",
-        "left out 2 of 40 points: intensity not finite",
-        "left out 2 of 40 points: q <= 0",
-        "left out 1 of 40 points: no positive error",
-    ]
+    sigma[20:22] = (0, -1)
+    keep = np.arange(40) != 2
+    sigma[21] = np.nan  # what a negative one is read as
+    _check(
+        _read_text(tmp_path, q, intensity, np.where(np.arange(40) == 21, -1, sigma)),
+        Q[keep],
+        intensity[keep],
+        sigma[keep],
+        1e-8,
+    )
 
 
 def test_points_are_sorted_by_q(tmp_path: Path) -> None:
@@ -474,35 +466,10 @@ def test_points_are_sorted_by_q(tmp_path: Path) -> None:
     _check(_read_text(tmp_path, Q[order], I[order], SIGMA[order]), rtol=1e-8)
 
 
-@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
-def test_error_column_that_says_nothing_is_no_sigma(value: float, tmp_path: Path) -> None:
-    _check(_read_text(tmp_path, Q, I, np.full(40, value)), sigma=None, rtol=1e-8)
-
-
-def test_mostly_missing_errors_are_ignored_with_a_warning(tmp_path: Path) -> None:
-    sigma = np.where(np.arange(40) < 30, 0.0, SIGMA)
-    curve = _read_text(tmp_path, Q, I, sigma)
-    _check(curve, sigma=None, rtol=1e-8)
-    assert "the error column is ignored" in curve.metadata["warnings"][0]
-
-
 def test_negative_intensities_stay(tmp_path: Path) -> None:
     """A background was subtracted: noise around zero is data."""
     intensity = np.where(Q > 2, -0.1, I)
     _check(_read_text(tmp_path, Q, intensity), intensity=intensity, sigma=None, rtol=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("q", "intensity", "message"),
-    [
-        (np.where(np.arange(40) == 5, Q[4], Q), I, r"q = 0\.352564 occurs more than once \(1 repeated"),
-        (Q, -I, "no intensity is positive"),
-        (Q, np.where(np.arange(40) < 9, I, np.nan), "only 9 of 40 points are usable.*at least 10"),
-    ],
-)
-def test_curve_that_is_none_is_refused(q, intensity, message: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=message):
-        _read_text(tmp_path, q, intensity)
 
 
 # --- files that are none -----------------------------------------------------------------------------------------

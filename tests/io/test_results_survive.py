@@ -21,8 +21,9 @@ MAKER = """
     import os, signal, sys
     import numpy as np
     from pyfai_grf.core.errors import InputError
-    from pyfai_grf.core.records import Curve
-    from pyfai_grf.io.results import Provenance, Result, ResultsWriter
+    from pyfai_grf.core.provenance import Provenance
+    from pyfai_grf.core.records import Curve, PredictionRow, Result
+    from pyfai_grf.io.results import ResultsWriter
 
     provenance = Provenance("two-phase-low-porosity", "m", "measured", "0" * 64, "1", "s", None, np.ones(3),
                             ("a", "porosity"), created="2026-01-02T03:04:05+01:00")
@@ -31,8 +32,8 @@ MAKER = """
         size = size - index % 2  # every second curve is on another grid
         q = np.linspace(0.1, 3.0, size)
         value = {"a": 1.0 + index, "porosity": 0.3}
-        return Result(f"é{index}", index, Curve(q, q + index, q, metadata={"index": index}), value, value, value,
-                      True, "", {"n": float(index)})
+        row = PredictionRow(value, value, value, True)
+        return Result(f"é{index}", index, Curve(q, q + index, q, metadata={"index": index}), row, {"n": float(index)})
 """
 
 
@@ -50,7 +51,7 @@ def _check_rows(path: Path) -> int:
     _, rows = read_results(path)
     for index, row in enumerate(rows):
         assert row.source == f"é{index}"
-        assert row.values["a"] == 1.0 + index
+        assert row.prediction.values["a"] == 1.0 + index
         assert row.curve.metadata == {"index": index}
         np.testing.assert_array_equal(row.curve.intensity, row.curve.q_nm1 + index)
         np.testing.assert_array_equal(row.curve.sigma, row.curve.q_nm1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.records import PredictionRow
 from pyfai_grf.io.table import TableWriter
 
 HEADER = (
@@ -52,9 +53,9 @@ def test_two_phases_leave_the_layer_empty(tmp_path, provenance, make_result):
         provenance, material="two-phase-low-porosity", parameters=("a", "porosity"), layer_density=None
     )
     row = make_result(0)
-    row = dataclasses.replace(
-        row, **{name: {k: getattr(row, name)[k] for k in ("a", "porosity")} for name in ("values", "lower", "upper")}
-    )
+    said = row.prediction
+    parts = ({k: part[k] for k in ("a", "porosity")} for part in (said.values, said.lower, said.upper))
+    row = dataclasses.replace(row, prediction=PredictionRow(*parts, is_applicable=True))
     with TableWriter(tmp_path / "out.csv", provenance) as table:
         table.append(row)
     (found,) = _read(tmp_path / "out.csv")

@@ -99,9 +99,9 @@ def test_refusals(shard, tmp_path):
 def test_paper_model_trains_from_a_library(shard):
     model = train_model(TrainSettings("two-phase-low-porosity@paper", q_nm1=Q_NM1, draws=4), [shard])
     assert model.flavour == "paper"
-    assert model.description["provenance"]["structures"]["train"] == np.count_nonzero(shard.get_splits() == "train")
+    assert model.description.provenance["structures"]["train"] == np.count_nonzero(shard.get_splits() == "train")
     # even 150 boxes of 16 nm tell a better than its mean does (the published range has a variance of 4.3 nm^2)
-    assert model.description["errors"]["a"]["mse"] < 4.3
+    assert model.description.errors["a"]["mse"] < 4.3
 
 
 def test_parts_cover_the_parameter_space_alike(shard):

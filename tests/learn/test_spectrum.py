@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import BundleError, InputError, QRangeError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.features.specification import make_spec
@@ -17,7 +18,6 @@ from pyfai_grf.learn.train import train_model
 from pyfai_grf.library.generate import generate_library
 from pyfai_grf.library.shard import Setting
 from pyfai_grf.theory.closed_form import average_curves, compute_mean_chords, compute_surface_per_volume
-from pyfai_grf.workflows import predict_result
 
 Q_NM1 = np.linspace(0.05, 2.5, 120)
 LIBRARY_Q_NM1 = np.linspace(0.4, 3.0, 60)
@@ -49,7 +49,7 @@ def make_curves(spectrum, count, seed):
 
 
 def test_measured_model_learns_its_spectrum(matern_model):
-    assert matern_model.description["spectrum"] == MATERN
+    assert matern_model.description.spectrum == MATERN
     intensity, sigma, a, porosity = make_curves(MATERN, 100, seed=1)
     p = matern_model.predict(Q_NM1, intensity, sigma)
     # 99.9 % of the training data pass each of three checks
@@ -68,8 +68,8 @@ def test_other_spectra_do_not_fit(matern_model):
 
 def test_chords_and_surface_are_those_of_the_models_spectrum(matern_model):
     intensity, sigma, *_ = make_curves(MATERN, 1, seed=3)
-    result = predict_result(matern_model, Curve(Q_NM1, intensity[0], sigma[0])).result
-    values = result.values["a"], result.values["porosity"], MATERN
+    result = analyze_curve(matern_model, Curve(Q_NM1, intensity[0], sigma[0])).result
+    values = result.prediction.values["a"], result.prediction.values["porosity"], MATERN
     pore, solid = compute_mean_chords(*values)
     assert result.extras["pore_chord_nm"] == pytest.approx(float(pore), rel=1e-12)
     assert result.extras["solid_chord_nm"] == pytest.approx(float(solid), rel=1e-12)
@@ -87,7 +87,7 @@ def test_offered_training_command_keeps_the_spectrum(matern_model):
 def test_evaluation_uses_the_models_spectrum(matern_model):
     found = evaluate_model(matern_model, [], seed=2).errors["porosity"]["mse"]
     # of the same order as at training, on fresh curves; with another spectrum's curves it is some 100 times that
-    assert found < 3 * matern_model.description["errors"]["porosity"]["mse"]
+    assert found < 3 * matern_model.description.errors["porosity"]["mse"]
 
 
 def test_bundle_names_its_spectrum_and_is_refused_where_it_is_unknown(matern_model, tmp_path):

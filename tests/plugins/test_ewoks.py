@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,13 +17,13 @@ pytest.importorskip("ewokscore", reason="ewokscore is not installed (pip install
 from ewokscore import Task, execute_graph
 from ewokscore.task_discovery import discover_tasks_from_modules
 
+from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.records import Curve
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.theory.closed_form import expected_intensity
-from pyfai_grf.workflows import predict_result
 
-TASK = "pyfai_grf_ewoks.tasks.PredictStructure"
+TASK, SERIES_TASK = "pyfai_grf_ewoks.tasks.PredictStructure", "pyfai_grf_ewoks.tasks.PredictStructures"
 #: what ewoksxrpd's IntegrateSinglePattern gives, and what is linked to the prediction
 LINKED = ["radial", "intensity", "intensity_error", "radial_units"]
 Q_NM1 = np.linspace(0.05, 2.5, 100)
@@ -68,19 +69,20 @@ def predict(small_bundle: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]
 def test_entry_point_leads_ewoks_to_the_task() -> None:
     patterns = [e.name for e in importlib.metadata.entry_points(group="ewoks.tasks.class") if "pyfai_grf" in e.value]
     assert patterns == ["pyfai_grf_ewoks.tasks"]
-    (task,) = discover_tasks_from_modules(*patterns, task_type="class")
-    assert task["task_identifier"] == TASK
+    tasks = {task["task_identifier"]: task for task in discover_tasks_from_modules(*patterns, task_type="class")}
+    assert set(tasks) == {TASK, SERIES_TASK}
+    task = tasks[TASK]
     assert set(LINKED) <= {*task["required_input_names"], *task["optional_input_names"]}
     assert set(task["output_names"]) == {"values", "lower", "upper", "is_applicable", "reason", "info"}
 
 
 def test_workflow_says_what_the_library_says(predict: Callable[..., dict[str, Any]], model: Model) -> None:
     found = predict()
-    expected = predict_result(model, Curve(Q_NM1, INTENSITY)).result
+    expected = analyze_curve(model, Curve(Q_NM1, INTENSITY)).result
     assert expected is not None
-    assert found["values"] == dict(expected.values)
-    assert (found["lower"], found["upper"]) == (dict(expected.lower), dict(expected.upper))
-    assert (found["is_applicable"], found["reason"]) == (expected.is_applicable, expected.reason)
+    assert found["values"] == dict(expected.prediction.values)
+    assert (found["lower"], found["upper"]) == (dict(expected.prediction.lower), dict(expected.prediction.upper))
+    assert (found["is_applicable"], found["reason"]) == (expected.prediction.is_applicable, expected.prediction.reason)
     assert found["info"]["model_sha256"] == model.sha256
     assert {*found["info"]} == {"model", "model_sha256", *expected.extras}
     # a thousand training curves are few: the truth lies in the trained range, and roughly where it is said to
@@ -92,9 +94,9 @@ def test_errors_units_and_lists(predict: Callable[..., dict[str, Any]], model: M
     sigma = 0.01 * INTENSITY
     pattern = {"radial": (Q_NM1 / 10).tolist(), "intensity": INTENSITY.tolist(), "intensity_error": sigma.tolist()}
     found = predict(**pattern, radial_units="q_A^-1")
-    expected = predict_result(model, Curve(Q_NM1, INTENSITY, sigma)).result
+    expected = analyze_curve(model, Curve(Q_NM1, INTENSITY, sigma)).result
     assert expected is not None
-    for name, value in expected.values.items():
+    for name, value in expected.prediction.values.items():
         # q / 10 * 10 differs in the last bit: single precision inside the trees hides it, or moves one split
         assert found["values"][name] == pytest.approx(value, rel=1e-3)
 
@@ -103,7 +105,7 @@ def test_results_file(predict: Callable[..., dict[str, Any]], model: Model, tmp_
     output = tmp_path / "results.h5"
     found = predict({"output_file": str(output), "source": "scan 7", "frame": 3})
     provenance, (row,) = read_results(output)
-    assert (row.source, row.frame, dict(row.values)) == ("scan 7", 3, found["values"])
+    assert (row.source, row.frame, dict(row.prediction.values)) == ("scan 7", 3, found["values"])
     assert provenance.model_sha256 == model.sha256
     np.testing.assert_array_equal(row.curve.intensity, INTENSITY)
     with pytest.raises(RuntimeError) as caught:
@@ -145,3 +147,55 @@ def _join(problem: BaseException | None) -> str:
         texts.append(str(problem))
         problem = problem.__cause__ or problem.__context__
     return "\n".join(texts)
+
+
+# --- the patterns of a file -----------------------------------------------------------------------------------------
+
+
+def _write_patterns(path: Path, frames: int) -> str:
+    """An NXdata as ewoksxrpd's file tasks write it; returns its url."""
+    rng = np.random.default_rng(6)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("processing/integrate/integrated")
+        group.attrs.update({"NX_class": "NXdata", "signal": "intensity", "axes": [".", "q"]})
+        sigma = np.tile(0.01 * INTENSITY, (frames, 1)).astype(np.float32)
+        group["intensity"] = rng.normal(INTENSITY, sigma).astype(np.float32)
+        group["intensity_errors"] = sigma
+        group["q"] = Q_NM1
+        group["q"].attrs["units"] = "nm^-1"
+    return f"{path}::/processing/integrate/integrated"
+
+
+def _run_series(small_bundle: Path, **inputs: Any) -> dict[str, Any]:
+    given = [{"name": name, "value": value} for name, value in {"material": str(small_bundle), **inputs}.items()]
+    graph = {
+        "graph": {"id": "series", "schema_version": "1.2"},
+        "nodes": [{"id": "predict", "task_type": "class", "task_identifier": SERIES_TASK, "default_inputs": given}],
+    }
+    return dict(execute_graph(graph, outputs=[{"all": True}]))
+
+
+def test_every_pattern_of_a_file_has_a_row(small_bundle: Path, tmp_path: Path) -> None:
+    url = _write_patterns(tmp_path / "integrated.h5", 3)
+    found = _run_series(small_bundle, nxdata_url=url, output_file=str(tmp_path / "results.h5"))
+    _, rows = read_results(tmp_path / "results.h5")
+    assert found["values"]["a"] == [row.prediction.values["a"] for row in rows]
+    assert [row.frame for row in rows] == [0, 1, 2]
+    assert found["is_applicable"] == [row.prediction.is_applicable for row in rows]
+    path, _, inner = found["output_nxprocess_url"].partition("::")
+    with h5py.File(path) as file:
+        assert file[inner].attrs["NX_class"] == "NXprocess"
+
+
+def test_a_series_that_is_not_enabled_does_nothing(small_bundle: Path, tmp_path: Path) -> None:
+    found = _run_series(small_bundle, nxdata_url="nowhere.h5::/", output_file=str(tmp_path / "no.h5"), enabled=False)
+    assert found["values"] == {}
+    assert found["output_file"] == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_series_without_a_pattern_fails(small_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="PredictStructures") as caught:
+        _run_series(small_bundle, nxdata_url=f"{tmp_path}/gone.h5::/x", output_file=str(tmp_path / "results.h5"))
+    assert "gone.h5: no such file" in str(caught.value.__cause__)
+    assert list(tmp_path.iterdir()) == []

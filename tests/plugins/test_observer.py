@@ -18,12 +18,12 @@ from pyFAI.detectors import detector_factory
 from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 from pyfai_grf_pyfai.observer import PredictionObserver
 
+from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import BundleError, InputError
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.reduce.integrated import convert_result, is_counted
 from pyfai_grf.theory.closed_form import expected_intensity
-from pyfai_grf.workflows import predict_result
 
 SHAPE, PIXEL_M, COUNTS, BINS = (200, 200), 172e-6, 1e6, 140
 
@@ -102,14 +102,14 @@ def test_predicts_as_on_the_integrated_curve(
                 image.data, BINS, unit="q_nm^-1", method=("no", "csc", "cython"), error_model="poisson"
             )
         np.testing.assert_array_equal(written["data"][row], integrated.intensity)
-        expected = predict_result(model, convert_result(integrated, {"source": path})).result
+        expected = analyze_curve(model, convert_result(integrated, {"source": path})).result
         assert expected is not None
-        assert dict(result.values) == dict(expected.values)
-        assert dict(result.lower) == dict(expected.lower)
-        assert result.is_applicable == expected.is_applicable
+        assert dict(result.prediction.values) == dict(expected.prediction.values)
+        assert dict(result.prediction.lower) == dict(expected.prediction.lower)
+        assert result.prediction.is_applicable == expected.prediction.is_applicable
         assert dict(result.extras) == dict(expected.extras)
     _, rows = read_results(output)
-    assert [dict(row.values) for row in rows] == [dict(result.values) for result in seen]
+    assert [dict(row.prediction.values) for row in rows] == [dict(result.prediction.values) for result in seen]
     assert json.dumps(rows[0].curve.metadata["pyFAI"]["poni"])  # the geometry is in the file
 
 
@@ -140,8 +140,8 @@ def test_unit_of_the_result_counts(process: Any, frames: list[str], model: Model
     one, other = PredictionObserver(model), PredictionObserver(model)
     process(frames[:1], one)
     process(frames[:1], other, unit="q_A^-1")
-    for name, value in one.results[0].values.items():
-        assert other.results[0].values[name] == pytest.approx(value, rel=1e-3)
+    for name, value in one.results[0].prediction.values.items():
+        assert other.results[0].prediction.values[name] == pytest.approx(value, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_cannot_be_predicted_leaves_the_integration_alone(
         assert path in problem
         assert problem in caplog.text
     assert len(observer.results) == results
-    assert all(np.isnan(result.values["a"]) for result in observer.results)
+    assert all(np.isnan(result.prediction.values["a"]) for result in observer.results)
 
 
 def test_no_fault_reaches_pyfai(process: Any, frames: list[str], model: Model, tmp_path: Path) -> None:
@@ -178,11 +178,11 @@ def test_no_fault_reaches_pyfai(process: Any, frames: list[str], model: Model, t
         raise KeyError("the user's own fault")
 
     observer = PredictionObserver(model, tmp_path / "results.h5", fail)
-    observer._writer.close()
+    process(frames[:1], observer)  # the end of which completes the file
     assert len(process(frames, observer)["data"]) == 3
-    assert len(observer.results) == 3
+    assert len(observer.results) == 4
     assert sum("is closed" in problem for problem in observer.problems) == 1
-    assert sum("KeyError" in problem for problem in observer.problems) == 3
+    assert sum("KeyError" in problem for problem in observer.problems) == 4
 
 
 def test_file_is_complete_if_the_integration_is_cut_short(

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.report import figures
-from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_rows
+from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_bars
 from pyfai_grf.report.image_panel import draw_frame
 
 Q = np.linspace(0.04, 3.0, 200)
@@ -67,8 +67,8 @@ def _make_frame() -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_analysis_in_every_format(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"picture{suffix}"
-    rows = make_rows("three-phase-high-porosity", _make_prediction())
-    draw_analysis(path, curve=Curve(Q, I, 0.01 * I), prediction_rows=rows, frame=_make_frame(), q_range_nm1=(0.04, 3))
+    rows = make_bars("three-phase-high-porosity", _make_prediction())
+    draw_analysis(path, curve=Curve(Q, I, 0.01 * I), bars=rows, frame=_make_frame(), q_range_nm1=(0.04, 3))
     start = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix]
     assert path.read_bytes().startswith(start)
     if suffix == ".png":
@@ -76,11 +76,9 @@ def test_analysis_in_every_format(suffix: str, tmp_path: Path) -> None:
 
 
 def test_analysis_states_values_intervals_and_truth(drawn: list[Figure], tmp_path: Path) -> None:
-    rows = make_rows("three-phase-high-porosity@paper", _make_prediction())
+    rows = make_bars("three-phase-high-porosity@paper", _make_prediction())
     truth = {"a": 4.0, "porosity": 0.7}
-    draw_analysis(
-        tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=rows, truth=truth, frame=_make_frame(), title="silica"
-    )
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=rows, truth=truth, frame=_make_frame(), title="silica")
     words = _read_words(drawn[0])
     # the interval is 0.16 nm wide, so the hundredths are worth a digit and the thousandths are not
     assert "4.01 nm (3.93 to 4.09)" in words
@@ -95,9 +93,9 @@ def test_analysis_states_values_intervals_and_truth(drawn: list[Figure], tmp_pat
 
 
 def test_analysis_says_why_not(drawn: list[Figure], tmp_path: Path) -> None:
-    rows = make_rows("two-phase-high-porosity", _make_prediction(), index=1)
+    rows = make_bars("two-phase-high-porosity", _make_prediction(), index=1)
     assert [row.name for row in rows] == ["a", "porosity"]
-    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=rows, q_range_nm1=(0.04, 3.0))
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=rows, q_range_nm1=(0.04, 3.0))
     assert f"not applicable: {REASON}" in _read_words(drawn[0])
     assert len(drawn[0].axes) == 2  # no frame, no panel for it
 
@@ -105,9 +103,9 @@ def test_analysis_says_why_not(drawn: list[Figure], tmp_path: Path) -> None:
 def test_analysis_without_values_and_with_negative_points(drawn: list[Figure], tmp_path: Path) -> None:
     nan = {name: np.array([np.nan]) for name in ("a", "porosity")}
     prediction = Prediction(nan, nan, nan, np.array([False]), ("the curve ends at q = 1.2 nm^-1",))
-    rows = make_rows("two-phase-low-porosity", prediction)
+    rows = make_bars("two-phase-low-porosity", prediction)
     curve = Curve(Q, np.where(Q > 2.5, -1.0, I), 0.01 * I)
-    draw_analysis(tmp_path / "p.png", curve=curve, prediction_rows=rows)
+    draw_analysis(tmp_path / "p.png", curve=curve, bars=rows)
     words = _read_words(drawn[0])
     assert words.count("no value") == 2
     assert f"{np.count_nonzero(Q > 2.5)} of 200 points ≤ 0, not shown" in words
@@ -115,7 +113,7 @@ def test_analysis_without_values_and_with_negative_points(drawn: list[Figure], t
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
 def test_analysis_of_a_curve_that_logarithms_cannot_show(value: float, tmp_path: Path) -> None:
-    draw_analysis(tmp_path / "p.png", curve=Curve(Q, np.full(200, value)), prediction_rows=[])
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, np.full(200, value)), bars=[])
     _check_picture(tmp_path / "p.png")
 
 
@@ -123,13 +121,13 @@ def test_file_names_are_not_formulas(drawn: list[Figure], tmp_path: Path) -> Non
     """A lone or doubled dollar is legal in a file name, and an error in a formula."""
     name = r"scan_$\frac$_0001.edf"
     curve = Curve(Q, I, metadata={"intensity_unit": "$/cm$^"})
-    rows = make_rows("two-phase-high-porosity", _make_prediction(), index=1)
-    draw_analysis(tmp_path / "p.png", curve=curve, prediction_rows=rows, title=name)
+    rows = make_bars("two-phase-high-porosity", _make_prediction(), index=1)
+    draw_analysis(tmp_path / "p.png", curve=curve, bars=rows, title=name)
     assert name in _read_words(drawn[0])
 
 
 def test_analysis_of_a_flat_short_curve(tmp_path: Path) -> None:
-    draw_analysis(tmp_path / "p.png", curve=Curve(Q[:12], np.full(12, 7.0), np.full(12, 7.0)), prediction_rows=[])
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q[:12], np.full(12, 7.0), np.full(12, 7.0)), bars=[])
     _check_picture(tmp_path / "p.png")
 
 
@@ -145,7 +143,7 @@ def test_analysis_of_a_flat_short_curve(tmp_path: Path) -> None:
     ids=["no count", "no pixel", "flat", "all masked", "long"],
 )
 def test_odd_frames_are_drawn(frame: np.ndarray, tmp_path: Path) -> None:
-    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), prediction_rows=[], frame=frame)
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=[], frame=frame)
     _check_picture(tmp_path / "p.png")
 
 
@@ -221,7 +219,7 @@ def test_evaluation_of_nothing_is_refused(tmp_path: Path) -> None:
 def test_picture_that_cannot_be_written_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(InputError, match=r"picture cannot be written .*: choose a folder") as caught:
-        draw_analysis(tmp_path / name, curve=Curve(Q, I), prediction_rows=[])
+        draw_analysis(tmp_path / name, curve=Curve(Q, I), bars=[])
     assert "\n" not in str(caught.value)
 
 

@@ -1,0 +1,138 @@
+"""The one way into a results file: curves go in, rows are written as they come, the files are complete at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from pyfai_grf.analysis.provenance import make_provenance
+from pyfai_grf.analysis.rows import analyze_curve
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.provenance import Provenance
+from pyfai_grf.core.records import Curve, Outcome, Result
+from pyfai_grf.io.hdf5_fields import dump_json
+from pyfai_grf.io.results import ResultsWriter, read_results
+from pyfai_grf.io.table import TableWriter
+from pyfai_grf.learn.bundle import Model
+
+Path = str | os.PathLike[str]
+
+#: what must be the same for rows of one file: who asks, and what was done to the frames
+_SAME = ("material", "model_sha256", "settings")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that an analysis writes: a results file (HDF5), a table (CSV); None where it is not wanted.
+
+    ``is_resumed``: go on with a results file that exists; the table is written again from its rows.
+    """
+
+    results: Path | None = None
+    table: Path | None = None
+    overwrite: bool = False
+    is_resumed: bool = False
+
+
+class Recorder:
+    """Analyzes curves by one model and writes their rows (a context manager).
+
+    Files are made with the first row: an empty one would stand in the way of the corrected command. Leaving the
+    context completes them, also when it is left by an exception.
+
+    Attributes
+    ----------
+    provenance : what the files say of where their rows come from.
+    done : rows that were there before, of a run that is resumed.
+
+    Raises
+    ------
+    InputError
+        If a file exists (unless overwritten or resumed) or cannot be written, or a file to be resumed is of another
+        model or other settings.
+    """
+
+    def __init__(self, model: Model, settings: Mapping[str, Any], command: str, outputs: Outputs | None = None) -> None:
+        self.model = model
+        self.provenance: Provenance = make_provenance(model, settings, command)
+        self.done: list[Result] = []
+        self._outputs = outputs or Outputs()
+        self._writers: list[ResultsWriter | TableWriter] = []
+        self._stack = ExitStack()
+        for path in (self._outputs.results, self._outputs.table):
+            if path is not None:
+                _check_target(path, self._outputs.overwrite or self._outputs.is_resumed)
+        if self._outputs.is_resumed:
+            self._resume()
+
+    def record(self, curve: Curve) -> Outcome:
+        """Return what became of ``curve``, written when this returns; raises InputError if it cannot be written."""
+        outcome = self.analyze(curve)
+        if outcome.result is not None:
+            self.write(outcome.result)
+        return outcome
+
+    def analyze(self, curve: Curve) -> Outcome:
+        """Return what becomes of ``curve``, without writing it."""
+        return analyze_curve(self.model, curve)
+
+    def write(self, result: Result) -> None:
+        """Append a row to the files; raises InputError if it cannot be written: the rows before stay."""
+        if not self._writers:
+            self._open(is_resumed=False)
+        for writer in self._writers:
+            writer.append(result)
+
+    def _open(self, is_resumed: bool) -> None:
+        overwrite = self._outputs.overwrite
+        if self._outputs.results is not None:
+            writer = ResultsWriter(self._outputs.results, self.provenance, overwrite=overwrite, is_resumed=is_resumed)
+            self._writers.append(self._stack.enter_context(writer))
+        if self._outputs.table is not None:
+            table = TableWriter(self._outputs.table, self.provenance, overwrite=overwrite or is_resumed)
+            self._writers.append(self._stack.enter_context(table))
+
+    def _resume(self) -> None:
+        path = self._outputs.results
+        if path is None:
+            raise InputError("a run is resumed from its results file: name one")
+        if not os.path.exists(path):
+            return
+        before, self.done = read_results(path)
+        for name in _SAME:
+            one, other = (json.loads(dump_json(getattr(kept, name))) for kept in (before, self.provenance))
+            if one != other:
+                raise InputError(
+                    f"{path} cannot be resumed: its {name} was {one}, now it is {other}: give the same, or another file"
+                )
+        self._open(is_resumed=True)
+        for writer in self._writers:
+            if isinstance(writer, TableWriter):
+                for result in self.done:
+                    writer.append(result)
+
+    def close(self) -> None:
+        """Complete the files; a second time does nothing."""
+        self._stack.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, problem, trace)
+
+
+def _check_target(path: Path, may_exist: bool) -> None:
+    """Raise InputError if ``path`` cannot be written: better now than with the first row."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.lexists(path) and not may_exist:
+        raise InputError(f"{os.fspath(path)} exists already: choose another name or remove it")
+    if not os.path.isdir(folder):
+        raise InputError(f"cannot write {os.fspath(path)}: there is no folder {folder}")
