@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def integrate(scan: Scan, setting: Setting, output: Path, observer: Any = None) 
 
 
 def save_curves(scan: Scan, setting: Setting, folder: Path, save: Callable[[str, Any], None]) -> list[Path]:
-    """Integrate frame by frame as in a notebook and ``save(path, result)`` each: pyFAI's save_NXcansas, save_NXmonpd."""
+    """Integrate as in a notebook and ``save(path, result)`` frame by frame; pyFAI has save_NXcansas, save_NXmonpd."""
     from pyFAI.worker import Worker
 
     folder.mkdir()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pyFAI.io.nexus import save_NXcansas, save_NXmonpd
+from pyfai_grf_ewoks.tasks import PredictStructure
 
 from pyfai_grf.observer import PredictionObserver
-from pyfai_grf_ewoks.tasks import PredictStructure
 
 from . import peers
 from .answers import MATERIAL, Answer, ask, make_answer, refuse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,21 +104,24 @@ class Scan:
 def make_scan(folder: Path, a: float, porosity: float, photons: float, frames: int, seed: int = 1) -> Scan:
     """Return a scan of ``frames`` frames below ``folder``; what is there already is not made again."""
     scan = Scan(folder / f"a{a:g}-porosity{porosity:g}-{photons:.0e}-{frames}", a, porosity, photons, frames)
-    if scan.path.exists():
-        return scan
+    if not scan.path.exists():
+        write_scan(scan, *simulate_frames(a=a, porosity=porosity, counts=photons, frames=frames, seed=seed))
+    return scan
+
+
+def write_scan(scan: Scan, instrument: Any, images: Iterable[NDArray[np.int32]]) -> None:
+    """Write mask, geometry and frames (H, W) of ``instrument``, as ``simulate_frames`` returns them."""
     scan.folder.mkdir(parents=True, exist_ok=True)
-    instrument, images = simulate_frames(a=a, porosity=porosity, counts=photons, frames=frames, seed=seed)
     fabio.edfimage.EdfImage(data=instrument.mask.astype(np.uint8)).write(str(scan.mask))
     with scan.poni.open("w") as stream:
         PoniFile(instrument.integrator).write(stream)
     unfinished = scan.path.with_suffix(".part")
     with h5py.File(unfinished, "w") as h5:
-        _write_scan(h5, images, frames)
+        _fill(h5, images, scan.frames)
     unfinished.rename(scan.path)
-    return scan
 
 
-def _write_scan(h5: h5py.File, images: Iterator[NDArray[np.int32]], frames: int) -> None:
+def _fill(h5: h5py.File, images: Iterable[NDArray[np.int32]], frames: int) -> None:
     """Fill a file as BLISS lays it out: an entry a scan, detectors below instrument, links below measurement."""
     h5.attrs["NX_class"], h5.attrs["creator"] = "NXroot", "bliss"
     entry = _make_group(h5, "1.1", "NXentry")
