@@ -113,9 +113,7 @@ def integrate_list(scan: Scan, setting: Setting, output: Path) -> str:
     """Run Integrate1DList; return its ``output_uri``."""
     with keep_quiet():
         config = configure(scan, setting)
-        found = run_task(
-            "integrate", "Integrate1DList", images=scan.list_images(), output_file=str(output), **config
-        )
+        found = run_task("integrate", "Integrate1DList", images=scan.list_images(), output_file=str(output), **config)
     return str(found["output_uri"])
 
 

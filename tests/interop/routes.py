@@ -106,4 +106,3 @@ ROUTES = (
     Route("save_NXmonpd, predict", _read_nxmonopd, (SETTINGS[0], SETTINGS[3])),
     Route("pyFAI-diffmap, predict", _read_map, (SETTINGS[0], SETTINGS[3])),
 )
-
