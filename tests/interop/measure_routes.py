@@ -95,6 +95,14 @@ def shorten_reason(text: str) -> str:
     return re.sub(r"\d+(?:\.\d+)?(?:e[-+]?\d+)?", "N", text)[:200]
 
 
+def list_reasons(reasons: Counter[tuple[str, str]]) -> list[str]:
+    """Return one line a reason: how often it was given, and where; ``reasons`` counts (case, reason)."""
+    cases: dict[str, list[str]] = {}
+    for (case, reason), count in reasons.items():
+        cases.setdefault(reason, []).append(f"{case} ({count})")
+    return [f"- {reason} -- {'; '.join(where)}" for reason, where in cases.items()]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -118,8 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 case = f"{name}, {setting.name if setting else '-'}, {photons:.0e}"
                 reasons.update((case, shorten_reason(answer.refusal)) for answer in answers if answer.refusal)
                 sys.stderr.write(f"{time.monotonic() - start:6.1f} s {lines[-1]}\n")
-    lines += ["", *(f"- {case}: {count} times: {reason}" for (case, reason), count in reasons.items())]
-    text = "\n".join(lines) + "\n"
+    text = "\n".join([*lines, "", *list_reasons(reasons)]) + "\n"
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:

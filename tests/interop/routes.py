@@ -14,7 +14,7 @@ from pyfai_grf.observer import PredictionObserver
 
 from . import peers
 from .answers import MATERIAL, Answer, ask, make_answer, refuse
-from .scans import SETTINGS, Scan, Setting
+from .scans import SPLIT, SPLIT_BARE, WHOLE, WHOLE_BARE, Scan, Setting
 
 Answers = list[Answer]
 
@@ -25,7 +25,7 @@ class Route:
 
     name: str
     follow: Callable[[Scan, Setting, Path], Answers]
-    settings: tuple[Setting, ...] = SETTINGS
+    settings: tuple[Setting, ...]
 
 
 def analyze(scan: Scan, folder: Path) -> Answers:
@@ -96,13 +96,17 @@ def _read_map(scan: Scan, setting: Setting, folder: Path) -> Answers:
 
 
 ROUTES = (
-    Route("observer in pyFAI-integrate", _observe),
-    Route("IntegrateSinglePattern, task", _chain_patterns),
-    Route("Integrate1DList, predict", _read_list),
-    Route("IntegrateBlissScan, predict", _read_bliss_scan),
-    Route("pyFAI-integrate HDF5, predict", _read_hdf5, (*SETTINGS, Setting(unit="q_A^-1"))),
-    Route("pyFAI-integrate .dat, predict --unit", _read_text),
-    Route("save_NXcansas, predict", _read_nxcansas),
-    Route("save_NXmonpd, predict", _read_nxmonopd, (SETTINGS[0], SETTINGS[3])),
-    Route("pyFAI-diffmap, predict", _read_map, (SETTINGS[0], SETTINGS[3])),
+    Route("observer in pyFAI-integrate", _observe, (SPLIT, WHOLE_BARE)),
+    Route("IntegrateSinglePattern, task", _chain_patterns, (SPLIT, SPLIT_BARE, WHOLE, WHOLE_BARE)),
+    Route("Integrate1DList, predict", _read_list, (SPLIT, WHOLE_BARE)),
+    Route("IntegrateBlissScan, predict", _read_bliss_scan, (SPLIT_BARE, WHOLE)),
+    Route(
+        "pyFAI-integrate HDF5, predict",
+        _read_hdf5,
+        (SPLIT, SPLIT_BARE, WHOLE, WHOLE_BARE, Setting(unit="q_A^-1")),
+    ),
+    Route("pyFAI-integrate .dat, predict --unit", _read_text, (SPLIT, SPLIT_BARE, WHOLE)),
+    Route("save_NXcansas, predict", _read_nxcansas, (SPLIT, WHOLE_BARE)),
+    Route("save_NXmonpd, predict", _read_nxmonopd, (SPLIT,)),
+    Route("pyFAI-diffmap, predict", _read_map, (SPLIT, WHOLE_BARE)),
 )

@@ -42,7 +42,12 @@ class Setting:
 
 
 #: what pyFAI-integrate proposes with an error model and without; bins twice as wide, without splitting
-SETTINGS = (Setting(), Setting(error_model="no"), Setting(500, "no"), Setting(500, "no", "no"))
+SPLIT, SPLIT_BARE, WHOLE, WHOLE_BARE = (
+    Setting(),
+    Setting(error_model="no"),
+    Setting(500, "no"),
+    Setting(500, "no", "no"),
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,10 @@ class Scan:
         return config
 
     def save_config(self, setting: Setting) -> Path:
-        """Write the configuration of ``setting`` as pyFAI-integrate saves it, once; return its path."""
+        """Write the configuration of ``setting`` as pyFAI-integrate saves it; return its path."""
         path = self.folder / f"{setting.name}.json"
-        if not path.exists():
-            self.make_config(setting).save(str(path))
+        # always anew: pyFAI goes on without a mask that is not where an old file says
+        self.make_config(setting).save(str(path))
         return path
 
 
