@@ -9,8 +9,7 @@ from typing import Any
 
 from pyFAI.io.nexus import save_NXcansas, save_NXmonpd
 from pyfai_grf_ewoks.tasks import PredictStructure
-
-from pyfai_grf.observer import PredictionObserver
+from pyfai_grf_pyfai.observer import PredictionObserver
 
 from . import peers
 from .answers import MATERIAL, Answer, ask, make_answer, refuse

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyFAI.io.integration_config import WorkerConfig
 from pyFAI.io.ponifile import PoniFile
 
-from pyfai_grf.workflows import simulate_frames
+from pyfai_grf.virtual_instrument.sample import simulate_frames
 
 #: as BLISS names a detector, and where it puts its frames
 DETECTOR = "pilatus"

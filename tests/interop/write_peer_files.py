@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from pyFAI.io.diffmap_config import DiffmapConfig
 from pyFAI.io.nexus import save_NXcansas, save_NXmonpd
 
-from pyfai_grf.workflows import simulate_frames
+from pyfai_grf.virtual_instrument.sample import simulate_frames
 
 from . import peers
 from .scans import PHOTONS, TRUTHS, Scan, Setting, write_scan
