@@ -75,11 +75,11 @@ def _read_rows(table: Path) -> list[dict[str, str]]:
 
 
 def _read_answer(row: Mapping[str, Any]) -> Answer:
-    parts = [
+    values, lower, upper = (
         {name: float(row[column + bound] or "nan") for name, column in COLUMNS.items()}
         for bound in ("", "_lower", "_upper")
-    ]
-    return make_answer(*parts, row["is_applicable"].lower() in ("true", "1"), row["reason"])
+    )
+    return make_answer(values, lower, upper, row["is_applicable"].lower() in ("true", "1"), row["reason"])
 
 
 def _find_line(lines: Sequence[str], sources: Sequence[str], index: int) -> str:

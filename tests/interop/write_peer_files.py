@@ -119,8 +119,9 @@ def _save_patterns(path: Path, patterns: Iterator[dict[str, Any]]) -> None:
     """Write the outputs of IntegrateSinglePattern, (frames, Q), without the ``info`` that is no array."""
     rows = list(patterns)
     assert len({row["radial_units"] for row in rows}) == 1
-    columns = {name: np.stack([row[name] for row in rows]) for name in ("intensity", "intensity_error")}
-    np.savez_compressed(path, radial=rows[0]["radial"], radial_units=rows[0]["radial_units"], **columns)
+    intensity, error = (np.stack([row[name] for row in rows]) for name in ("intensity", "intensity_error"))
+    radial, unit = rows[0]["radial"], np.asarray(rows[0]["radial_units"])
+    np.savez_compressed(path, radial=radial, radial_units=unit, intensity=intensity, intensity_error=error)
 
 
 def main() -> None:
