@@ -118,8 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines, reasons = [head, "|" + "---|" * (head.count("|") - 1)], Counter[tuple[str, str]]()
     for truth in options.truths:
         a, porosity = map(float, truth.split(","))
-        for seed, photons in enumerate(options.photons, 1):
-            scan = make_scan(options.folder, a, porosity, photons, options.frames, seed)
+        for photons in options.photons:
+            scan = make_scan(options.folder, a, porosity, photons, options.frames)
             start = time.monotonic()
             for name, setting, answers, reference in follow_routes(scan, options.only):
                 lines.append(format_row(name, setting, scan, answers, reference))

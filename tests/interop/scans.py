@@ -106,9 +106,10 @@ class Scan:
         return path
 
 
-def make_scan(folder: Path, a: float, porosity: float, photons: float, frames: int, seed: int = 1) -> Scan:
+def make_scan(folder: Path, a: float, porosity: float, photons: float, frames: int) -> Scan:
     """Return a scan of ``frames`` frames below ``folder``; what is there already is not made again."""
     scan = Scan(folder / f"a{a:g}-porosity{porosity:g}-{photons:.0e}-{frames}", a, porosity, photons, frames)
+    seed = round(np.log10(photons))  # frame k depends on the seed and k: other noise, pixels and mask for each exposure
     if not scan.path.exists():
         write_scan(scan, *simulate_frames(a=a, porosity=porosity, counts=photons, frames=frames, seed=seed))
     return scan
