@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import pytest
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import DeviceError
 
+#: what other programs wrote; its README.md says which, and how
+PEERS = Path(__file__).parent / "data" / "peers"
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
@@ -39,6 +43,23 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the measured files are not here ({SHARED_DATA.name} next to the repository)")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def peer_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``peer_file(name)``: the path of a file of tests/data/peers, unpacked if it is packed there."""
+    folder = tmp_path_factory.mktemp("peers")
+
+    def unpack(name: str) -> Path:
+        plain, packed = PEERS / name, PEERS / f"{name}.gz"
+        if plain.exists():
+            return plain
+        path = folder / name
+        if not path.exists():
+            path.write_bytes(gzip.decompress(packed.read_bytes()))
+        return path
+
+    return unpack
 
 
 @pytest.fixture(scope="session")
