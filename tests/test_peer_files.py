@@ -35,7 +35,6 @@ SINGLES = {
 PATTERNS = ("ewoksxrpd-single-pattern-poisson.npz", "ewoksxrpd-single-pattern-no-error.npz")
 
 # to be taken away with the repairs: what is refused here today shall be answered
-pytestmark = pytest.mark.xfail(strict=False, reason="errors of peers are believed, and estimated ones may be 0")
 
 PeerFile = Callable[[str], Path]
 

@@ -226,7 +226,8 @@ def _judge_sigma(
 def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | None:
     """Return why errors are not believed whose points scatter ``ratio`` (Q,) times as much; None if they are.
 
-    ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere have been smoothed (desmeared, fitted, computed): they say nothing of errors.
+    ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere have
+    been smoothed (desmeared, fitted, computed): they say nothing of errors.
     """
     low, high = _BELIEVED
     is_smooth = np.quantile(ratio, _SMOOTH_PART) < low

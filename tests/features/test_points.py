@@ -92,7 +92,7 @@ def test_right_errors_are_believed(photons):
 @pytest.mark.parametrize(("share", "correlation"), [(0.15, 0.29), (0.25, 0.45)])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_errors_of_split_pixels_hold_for_means(share, correlation, is_known):
-    """Neighbouring bins share photons, by 0.29 as pyFAI splits pixels at 500 bins: means scatter more than points say."""
+    """Bins share photons, by 0.29 as pyFAI splits pixels at 500 bins: means scatter more than points say."""
     rng = np.random.default_rng(3)
     widening = []
     for _ in range(30):
