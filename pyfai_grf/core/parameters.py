@@ -52,6 +52,11 @@ class Material:
     porosity_high: float
 
     @property
+    def is_mirrored(self) -> bool:
+        """Whether its curves are those of another class at 1 - porosity (Babinet)."""
+        return self.phases == 2 and self.porosity_low >= 0.5
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that a model of this class predicts."""
         return ("a", "porosity", "layer_fraction") if self.phases == 3 else ("a", "porosity")

@@ -27,8 +27,10 @@ from pyfai_grf.learn.regressor import Regressor
 from pyfai_grf.learn.smooth import Projection, SmoothModel
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
-FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 1
+FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 2
 DESCRIPTION = "model.json"
+#: fields of a regressor: arrays of its calibration, and plain values
+_CALIBRATION, _SWITCHES = ("edges", "factors", "noise_edges"), ("is_log", "is_mirrored", "noise_column")
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,8 @@ def save_model(model: Model, path: str | Path) -> Model:
         for name, regressor in model.regressors.items():
             regressor.trees.save_model(path / f"{name}.ubj")
             arrays[f"{name}/coefficients"] = regressor.smooth.coefficients
-            arrays[f"{name}/edges"], arrays[f"{name}/factors"] = regressor.edges, regressor.factors
+            for part in _CALIBRATION:
+                arrays[f"{name}/{part}"] = getattr(regressor, part)
             regressor.spread.save_model(path / f"{name}-spread.ubj")
         np.savez_compressed(path / "arrays.npz", **arrays)
         files = [f"{name}{part}.ubj" for name in model.regressors for part in ("", "-spread")] + ["arrays.npz"]
@@ -224,7 +227,7 @@ def save_model(model: Model, path: str | Path) -> Model:
 
 def _describe(regressor: Regressor) -> dict[str, Any]:
     return {
-        "is_log": regressor.is_log,
+        **{key: getattr(regressor, key) for key in _SWITCHES},
         "interval_factors": regressor.factors.tolist(),
         "smooth": {k: v for k, v in vars(regressor.smooth).items() if k != "coefficients"},
         "trees": regressor.trees.num_boosted_rounds(),
@@ -250,9 +253,8 @@ def _read(path: Path) -> Model:
                 SmoothModel(coefficients=arrays[f"{name}/coefficients"], **entry["smooth"]),
                 xgboost.Booster(model_file=path / f"{name}.ubj"),
                 xgboost.Booster(model_file=path / f"{name}-spread.ubj"),
-                entry["is_log"],
-                arrays[f"{name}/edges"],
-                arrays[f"{name}/factors"],
+                **{key: entry[key] for key in _SWITCHES},
+                **{part: arrays[f"{name}/{part}"] for part in _CALIBRATION},
             )
             for name, entry in text["regressors"].items()
         }

@@ -23,7 +23,7 @@ from pyfai_grf.theory.closed_form import average_curves
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
 
 #: the photons behind a measured curve
-LOG10_COUNTS = (5.5, 9.0)
+LOG10_COUNTS = (4.6, 9.0)
 #: residual flat background as a part of I at the end of the grid: log-uniform, one in five of the other sign
 LOG10_BACKGROUND = (-3.0, -0.3)
 _OVERSUBTRACTED = 0.2

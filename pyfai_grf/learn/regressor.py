@@ -28,17 +28,20 @@ TREES = {
 MAX_TREES, PATIENCE = 1200, 50
 SPREAD_TREES = {"learning_rate": 0.1, "max_depth": 4, "subsample": 0.5, "colsample_bytree": 0.5, "seed": 1}
 SPREAD_COUNT = 80
-#: bands of the prediction that get an interval factor of their own
-_STRUCTURES_A_BAND, _MOST_BANDS = 60, 16
+#: bands of the prediction, and of the noise, that get an interval factor of their own
+_STRUCTURES_A_BAND, _MOST_BANDS, _MOST_NOISE_BANDS = 60, 16, 8
 
 
 @dataclass(frozen=True)
 class Regressor:
     """One parameter's model. Inside, lengths are logarithmic: ``is_log``.
 
-    ``spread`` are trees that predict ln |error| of the middle, ``factors`` (B,) the conformal factors that make
+    ``spread`` are trees that predict ln |error| of the middle, ``factors`` (C, B) the conformal factors that make
     +- factor exp(spread) hold for 90 % of the calibration examples in each of the B bands of the prediction that
-    ``edges`` (B - 1,) part (Mondrian conformal prediction, Vovk et al. 2005, doi:10.1007/b106715).
+    ``edges`` (B - 1,) part, and in each of the C bands of the noise that ``noise_edges`` (C - 1,) part in feature
+    ``noise_column`` (Mondrian conformal prediction, Vovk et al. 2005, doi:10.1007/b106715).
+    ``is_mirrored``: it was trained on 1 - parameter. A two-phase curve is the same for porosity p and 1 - p (Babinet),
+    so that the classes on both sides share their trees.
     """
 
     smooth: SmoothModel
@@ -47,15 +50,22 @@ class Regressor:
     is_log: bool
     edges: FloatArray
     factors: FloatArray
+    noise_edges: FloatArray
+    noise_column: int
+    is_mirrored: bool = False
 
     def predict(self, projection: Projection, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return value, lower and upper bound of the 90 % interval for raw ``features`` (N, F), (N,) each."""
         z = projection.standardise(features)
         start = self.smooth.predict(projection.project(features))
         middle = _predict(self.trees, xgboost.DMatrix(z, base_margin=start))
-        half = self.factors[np.searchsorted(self.edges, middle)] * np.exp(_predict(self.spread, xgboost.DMatrix(z)))
-        bounds = middle, middle - half, middle + half
-        return tuple(np.exp(b) for b in bounds) if self.is_log else bounds  # type: ignore[return-value]
+        noise = np.searchsorted(self.noise_edges, features[:, self.noise_column])
+        factor = self.factors[noise, np.searchsorted(self.edges, middle)]
+        half = factor * np.exp(_predict(self.spread, xgboost.DMatrix(z)))
+        lower, upper = middle - half, middle + half
+        if self.is_log:
+            middle, lower, upper = np.exp(middle), np.exp(lower), np.exp(upper)
+        return (1 - middle, 1 - upper, 1 - lower) if self.is_mirrored else (middle, lower, upper)
 
 
 @dataclass(frozen=True)
@@ -72,9 +82,9 @@ class Parts:
 
 
 def fit_regressor(
-    projection: Projection, features: FloatArray, target: FloatArray, parts: Parts, is_log: bool
+    projection: Projection, features: FloatArray, target: FloatArray, parts: Parts, noise_column: int, is_log: bool
 ) -> Regressor:
-    """Fit one output; ``features`` (N, F) raw, ``target`` (N,)."""
+    """Fit one output; ``features`` (N, F) raw, of which ``noise_column`` tells the noise, ``target`` (N,)."""
     inner = np.log(target) if is_log else target
     fit, stop, held = (parts.name == name for name in ("fit", "stop", "calibration"))
     learning = fit | stop
@@ -92,20 +102,32 @@ def fit_regressor(
     spread = _fit_spread(make_matrix(stop, None), np.abs(inner[stop] - _predict(trees, make_matrix(stop))))
     middle = _predict(trees, make_matrix(held))
     score = np.abs(inner[held] - middle) / np.exp(_predict(spread, make_matrix(held, None)))
-    edges, factors = _calibrate(middle, score, np.unique(parts.structure[held]).size)
-    return Regressor(smooth, trees, spread, is_log, edges, factors)
+    structures = np.unique(parts.structure[held]).size
+    noise = features[held][:, noise_column]
+    return Regressor(smooth, trees, spread, is_log, *_calibrate(middle, noise, score, structures), noise_column)
 
 
-def _calibrate(middle: FloatArray, score: FloatArray, structures: int) -> tuple[FloatArray, FloatArray]:
-    """Return the edges of bands of equal population in ``middle`` (N,), and the LEVEL quantile of ``score`` in each.
+def _calibrate(
+    middle: FloatArray, noise: FloatArray, score: FloatArray, structures: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the edges of bands in ``middle`` (N,), the LEVEL quantile of ``score`` (C, B) in each, the noise's edges.
 
-    Structures, not examples, count: the noise draws of one structure share its error.
+    Bands are of equal population. Structures, not examples, count: the noise draws of one structure share its error.
     """
     bands = int(np.clip(structures // _STRUCTURES_A_BAND, 1, _MOST_BANDS))
-    level = min(1.0, LEVEL * (1 + bands / structures))  # the finite-sample correction (n + 1) / n of each band
+    noise_bands = int(np.clip(structures // (_STRUCTURES_A_BAND * bands), 1, _MOST_NOISE_BANDS))
+    # the finite-sample correction (n + 1) / n of each band
+    level = min(1.0, LEVEL * (1 + bands * noise_bands / structures))
     edges = np.quantile(middle, np.arange(1, bands) / bands)
-    band = np.searchsorted(edges, middle)
-    return edges, np.array([np.quantile(score[band == n], level, method="higher") for n in range(bands)])
+    noise_edges = np.quantile(noise, np.arange(1, noise_bands) / noise_bands)
+    band, noise_band = np.searchsorted(edges, middle), np.searchsorted(noise_edges, noise)
+    factors = np.array(
+        [
+            [np.quantile(score[(noise_band == c) & (band == b)], level, method="higher") for b in range(bands)]
+            for c in range(noise_bands)
+        ]
+    )
+    return edges, factors, noise_edges
 
 
 def _fit_spread(matrix: xgboost.DMatrix, error: FloatArray) -> xgboost.Booster:

@@ -59,7 +59,16 @@ def train_model(
     regressors = {}
     for name, target in examples.targets.items():
         report(f"{settings.name}: {name} ...")
-        regressors[name] = fit_regressor(projection, examples.features, target, parts, is_log=name == "a")
+        is_mirrored = name == "porosity" and settings.material.is_mirrored
+        regressor = fit_regressor(
+            projection,
+            examples.features,
+            1 - target if is_mirrored else target,
+            parts,
+            noise_column=-spec.noise_count,
+            is_log=name == "a",
+        )
+        regressors[name] = replace(regressor, is_mirrored=is_mirrored)
     draft = Model(settings.name, spec, projection, regressors, _describe(settings, examples))
     measured = replace(
         draft.description,
