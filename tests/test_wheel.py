@@ -1,12 +1,15 @@
-"""What a user installs: the wheel holds everything, and works where the checkout is not."""
+"""What a user installs: wheel and source distribution hold everything, once, and work where the checkout is not."""
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +20,8 @@ import pytest
 import pyfai_grf
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", "pyfai_grf", "plugins", "models")
+FOLDERS = ("pyfai_grf", "plugins", "models", "tests", "docs", ".ci")
+FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", *(path.name for path in ROOT.glob("*.md")))
 MODELS = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
 LIBRARIES = sorted(path.name for path in ROOT.glob("models/library/library-*.h5"))
 #: what --help may not wait for
@@ -42,6 +46,7 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Installed:
+    source: Path
     wheel: Path
     folder: Path
 
@@ -61,21 +66,24 @@ def _run(command: list[str], cwd: Path, **environment: str) -> subprocess.Comple
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel of this checkout, built from a copy (setuptools leaves its traces), and installed in a folder."""
+    """The source distribution of this checkout, the wheel made from it, and a folder with the wheel installed.
+
+    All from a copy, for setuptools leaves its traces; from the source distribution, as an index would get the wheel.
+    """
     pytest.importorskip("build", reason="the package build is not installed (pip install pyfai-grf[test])")
     top = tmp_path_factory.mktemp("wheel")
-    source = top / "source"
-    source.mkdir()
-    for name in PARTS:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, source / name)
-    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(top), str(source)], top)
+    checkout = top / "checkout"
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in FILES:
+        shutil.copy(ROOT / name, checkout / name)
+    _run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(top), str(checkout)], top)
+    (source,) = top.glob("*.tar.gz")
     (wheel,) = top.glob("*.whl")
-    shutil.rmtree(source)
     target = top / "installed"
     install = ["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", str(target)]
     _run([sys.executable, "-m", "pip", *install, str(wheel)], top)
-    return Installed(wheel, target)
+    return Installed(source, wheel, target)
 
 
 @pytest.fixture(scope="session")
@@ -86,17 +94,48 @@ def survey(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> di
 
 def test_wheel_holds_what_the_checkout_holds(installed: Installed) -> None:
     with zipfile.ZipFile(installed.wheel) as archive:
-        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
         licences = [name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE")]
         assert [archive.read(name).decode() for name in licences] == [(ROOT / "LICENSE").read_text()]
-    places = {"pyfai_grf": "pyfai_grf", "plugins/pyfai_grf_ewoks": "pyfai_grf_ewoks", "models": "pyfai_grf_models"}
+    places = {"pyfai_grf": "pyfai_grf", "models": "pyfai_grf_models"}
+    places |= {f"plugins/{path.name}": path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
     expected = {
         f"{package}/{path.relative_to(ROOT / folder).as_posix()}"
         for folder, package in places.items()
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".json", ".ubj", ".npz", ".h5"} and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert names == expected
+    assert sorted(names) == sorted(expected)  # nothing is missing, nothing there twice
+
+
+def test_source_distribution_holds_what_the_checkout_holds(installed: Installed) -> None:
+    """Tests and documentation too, so that whoever packages it can run the one and build the other."""
+    with tarfile.open(installed.source) as archive:
+        names = [member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()]
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not any(part == "__pycache__" or part.endswith(".egg-info") for part in path.parts)
+    }
+    made = {"PKG-INFO", "setup.cfg"}  # by setuptools
+    found = [name for name in names if not name.startswith("pyfai_grf.egg-info/")]
+    assert sorted(found) == sorted(expected | made | set(FILES))
+
+
+def test_description_leads_nowhere_that_an_index_does_not_have(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    described = str(metadata.get_payload(decode=True), "utf-8").strip()
+    for target in re.findall(r"\]\(([^)]*)\)", described):
+        assert target.startswith(("https://", "#")), f"{target} is not on an index"
+    # every line of README.md is there as it is, but for those with links into this folder
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        for path in re.findall(r"(?<!!)\[[^\]]*\]\((?!https:|#)([^)]*)\)", line):
+            assert f"(`{path}` in the source distribution)" in described
+        assert line in described or re.search(r"\]\((?!https:|#)", line), f"the description lacks {line!r}"
 
 
 def test_wheel_works_without_the_checkout(installed: Installed, survey: dict[str, Any]) -> None:

@@ -1,13 +1,14 @@
-"""Disk space held back, so that HDF5 can still close a file properly when the disk is full."""
+"""Full disks: space held back, so that HDF5 can still close a file, and a file whose failures HDF5 does not see."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from pyfai_grf.core.errors import InputError
 
@@ -57,6 +58,56 @@ class DiskReserve:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+class WatchedFile(io.FileIO):
+    """A new file for HDF5 to write through, which keeps failures to itself until ``check``.
+
+    A write that fails is repeated in the room that ``reserve`` gives back, or else dropped: the file is of no use then,
+    but HDF5 can close it. What HDF5 knows to have failed ends the process in some places (in its own copy, before 2.0).
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made.
+    """
+
+    def __init__(self, path: Path, reserve: DiskReserve) -> None:
+        super().__init__(path, "w+b")
+        self._reserve = reserve
+        self._problem: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first OSError of a write, if there was one."""
+        if self._problem is not None:
+            raise self._problem
+
+    def write(self, data: Any) -> int:
+        """Take all of ``data``, and return its length."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left:
+            try:
+                left = left[super().write(left) :]
+            except OSError as problem:
+                if not self._make_room(problem):
+                    break
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend the file to ``size`` bytes."""
+        try:
+            return super().truncate(size)
+        except OSError as problem:
+            return super().truncate(size) if self._make_room(problem) else int(size or 0)
+
+    def _make_room(self, problem: OSError) -> bool:
+        """Note the first failure, and return whether there is more room now."""
+        if self._problem is not None:
+            return False
+        self._problem = problem
+        self._reserve.release()
+        return True
 
 
 def _fill(file: IO[bytes], size: int) -> None:

@@ -19,7 +19,7 @@ from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
 from pyfai_grf.io.journal_rows import copy_rows, count_rows, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
-from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
+from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, WatchedFile, describe_problem
 
 logger = logging.getLogger(__name__)
 
@@ -211,23 +211,27 @@ def _complete(path: Path, target: Path) -> None:
 
 
 def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> None:
-    h5 = h5py.File(partial, "w", libver=_FORMAT, locking=False, track_order=False)  # sasdata reads in name order
-    try:
-        copy_rows(source, h5)
-        h5["prediction/end_time"] = format_now()
-        provenance = read_provenance(source)
-        for row, result in enumerate(read_rows(source)):
-            write_sas_entry(h5, f"entry{row:05d}", result, provenance)
-            if row == 0:
-                h5.attrs["default"] = "entry00000"
-            if row % _FLUSH_EVERY == 0:  # so that little is unwritten if the disk fills up
-                h5.flush()
-        h5.flush()
-    except BaseException:
-        reserve.release()
-        raise
-    finally:
-        h5.close()
+    with WatchedFile(partial, reserve) as file:
+        try:
+            with h5py.File(file, "w", libver=_FORMAT, track_order=False) as h5:  # sasdata reads in name order
+                _write_entries(source, h5, file)
+        except Exception:
+            file.check()  # what the disk says, rather than what follows from it
+            raise
+        file.check()
+
+
+def _write_entries(source: h5py.File, h5: h5py.File, file: WatchedFile) -> None:
+    copy_rows(source, h5)
+    h5["prediction/end_time"] = format_now()
+    provenance = read_provenance(source)
+    for row, result in enumerate(read_rows(source)):
+        write_sas_entry(h5, f"entry{row:05d}", result, provenance)
+        if row == 0:
+            h5.attrs["default"] = "entry00000"
+        if row % _FLUSH_EVERY == 0:
+            h5.flush()
+            file.check()
 
 
 def _check_writer(path: Path, h5: h5py.File) -> None:

@@ -203,7 +203,8 @@ def test_full_disk_keeps_the_rows_before(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files as Linux does")
-def test_no_room_for_the_entries_keeps_the_rows(tmp_path):
+@pytest.mark.parametrize("after", ["soft", "300_000"], ids=["the reserve suffices", "not even the reserve"])
+def test_no_room_for_the_entries_keeps_the_rows(tmp_path, after):
     path = tmp_path / "full.h5"
     code = """
         import resource
@@ -215,7 +216,7 @@ def test_no_room_for_the_entries_keeps_the_rows(tmp_path):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
             def release(self):
                 super().release()
-                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+                resource.setrlimit(resource.RLIMIT_FSIZE, (AFTER, hard))
         writer = ResultsWriter(sys.argv[1], provenance)
         for index in range(60):
             writer.append(make(index))
@@ -225,7 +226,7 @@ def test_no_room_for_the_entries_keeps_the_rows(tmp_path):
         except InputError as problem:
             print(problem)
     """
-    with _run(code, path) as run:
+    with _run(code.replace("AFTER", after), path) as run:
         said, problems = run.communicate()
     assert (run.returncode, problems) == (0, "")
     assert said.startswith(f"cannot write {path}: File too large; the rows in {path} are kept")
