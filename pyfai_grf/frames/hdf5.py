@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -178,9 +179,10 @@ def _walk(file: h5py.File, path: str, named: dict, others: dict, seen: set) -> N
             others.setdefault(_identify(child), [f"{path}/{key}"])
 
 
-def _identify(node: Any) -> tuple[int, int]:
-    info = h5py.h5o.get_info(node.id)
-    return info.fileno, info.addr
+def _identify(node: Any) -> tuple[str, int]:
+    """Return file and address: a linked file that was closed in between is opened again under another number."""
+    name = h5py.h5f.get_name(node.id).decode("utf-8", "surrogateescape")
+    return os.path.realpath(name), h5py.h5o.get_info(node.id).addr
 
 
 def _is_image(node: Any, smallest: int = 2) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns]:
     """
     try:
         with _open(path) as file:
-            for group, parts in _find_groups(file, path, inner):
-                yield from _read_frames(group, parts, path)
+            for place, parts in _find_groups(file, path, inner):
+                yield from _read_frames(file, place, parts, path)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as problem:
         if isinstance(problem, InputError):
             raise
@@ -78,40 +79,47 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r", locking=False, swmr=True)
 
 
-def _find_groups(file: h5py.File, path: Path, inner: str) -> list[tuple[h5py.Group, CurveGroup]]:
+def _find_groups(file: h5py.File, path: Path, inner: str) -> list[tuple[str, CurveGroup]]:
+    """Return the place of each curve in the file and its datasets.
+
+    A place is the path that led there. An object's own ``name`` and ``parent`` are of no use where links cross files,
+    as in the master files of BLISS: the name is then a path of the other file, or of neither.
+    """
     where = f"{path}::{inner}" if inner else str(path)
+    place = "/" + inner.strip("/")
     item: Any = file
     if inner:
         item = file.get(inner)
         if item is None:
             raise InputError(f"{where}: nothing there; the file has {_list_places(file)}")
     if isinstance(item, h5py.Dataset):
-        parts = _describe(item.parent)
+        place = posixpath.dirname(place)
+        parts = _describe(file[place])
         if parts is None or item not in (parts.intensity, parts.q):
             raise InputError(f"{where}: a dataset without a q axis beside it: give the group that holds q and I")
-        return [(item.parent, parts)]
+        return [(place, parts)]
     parts = _describe(item)
-    if parts is not None and item.name != "/":
-        return [(item, parts)]
-    found = _choose_groups(item)
+    if parts is not None and place != "/":
+        return [(place, parts)]
+    found = _choose_groups(item, place)
     if found:
         return found
     places = _list_places(file)
     raise InputError(f"{where}: no one-dimensional curve (SASdata, or NXdata over q) found; the file has {places}")
 
 
-def _choose_groups(top: h5py.Group) -> list[tuple[h5py.Group, CurveGroup]]:
+def _choose_groups(top: h5py.Group, place: str) -> list[tuple[str, CurveGroup]]:
     """Return the curves below ``top``: SASdata, else NXdata over q, else NXdata over an angle (refused later)."""
-    groups = list(_walk(top, set(), 0))
-    sas = [(g, p) for g in groups if _get_class(g) == "SASdata" and (p := _describe(g)) is not None]
+    groups = list(_walk(top, place, set(), 0))
+    sas = [(at, p) for at, g in groups if _get_class(g) == "SASdata" and (p := _describe(g)) is not None]
     if sas:
         return sas
-    plots = [(g, p) for g in groups if _get_class(g) == "NXdata" and (p := _describe(g)) is not None]
-    return [(g, p) for g, p in plots if p.is_on_q] or [(g, p) for g, p in plots if is_angle(f"{p.unit} {p.axis}")]
+    plots = [(at, p) for at, g in groups if _get_class(g) == "NXdata" and (p := _describe(g)) is not None]
+    return [(at, p) for at, p in plots if p.is_on_q] or [(at, p) for at, p in plots if is_angle(f"{p.unit} {p.axis}")]
 
 
-def _walk(group: h5py.Group, seen: set[Any], depth: int) -> Iterator[h5py.Group]:
-    """Yield every group below ``group`` once, through links too (ewoksxrpd links its results into the scan)."""
+def _walk(group: h5py.Group, place: str, seen: set[Any], depth: int) -> Iterator[tuple[str, h5py.Group]]:
+    """Yield every group below ``group`` once and its place, through links too (ewoksxrpd links its results)."""
     for name in group:
         try:
             item = group.get(name)
@@ -119,12 +127,19 @@ def _walk(group: h5py.Group, seen: set[Any], depth: int) -> Iterator[h5py.Group]
             continue
         if not isinstance(item, h5py.Group):
             continue
-        info = h5py.h5o.get_info(item.id)
-        if (info.fileno, info.addr) in seen or depth > _SEARCH_DEPTH:
+        identity = _identify(item)
+        if identity in seen or depth > _SEARCH_DEPTH:
             continue
-        seen.add((info.fileno, info.addr))
-        yield item
-        yield from _walk(item, seen, depth + 1)
+        seen.add(identity)
+        at = posixpath.join(place, name)
+        yield at, item
+        yield from _walk(item, at, seen, depth + 1)
+
+
+def _identify(group: h5py.Group) -> tuple[str, int]:
+    """Return file and address: a linked file that was closed in between is opened again under another number."""
+    name = h5py.h5f.get_name(group.id).decode("utf-8", "surrogateescape")
+    return os.path.realpath(name), h5py.h5o.get_info(group.id).addr
 
 
 def _get_class(group: h5py.Group) -> str:
@@ -170,14 +185,14 @@ def _pick(group: h5py.Group, names: Any, shape: tuple[int, ...] | None = None) -
     return None
 
 
-def _read_frames(group: h5py.Group, parts: CurveGroup, path: Path) -> Iterator[Columns]:
+def _read_frames(file: h5py.File, place: str, parts: CurveGroup, path: Path) -> Iterator[Columns]:
     """Yield one set of columns per frame: every row of the intensity along its last axis."""
-    where = f"{path}::{group.name}"
+    where = f"{path}::{place}"
     q = np.asarray(parts.q[()])
     frames = int(np.prod(parts.intensity.shape[:-1]))
-    title = _find_title(group)
+    title = _find_title(file, place)
     warnings = []
-    if "dQl" in group:
+    if "dQl" in file[place]:
         warnings.append("the file carries a slit length (dQl): a line-collimated curve must be desmeared first")
     for index in range(frames):
         row = np.unravel_index(index, parts.intensity.shape[:-1])
@@ -196,21 +211,20 @@ def _read_frames(group: h5py.Group, parts: CurveGroup, path: Path) -> Iterator[C
         )
 
 
-def _find_title(group: h5py.Group) -> str:
-    """Return the nearest title at or above ``group``: its entry's, else the name of the group."""
-    node = group.parent
-    while node.name != "/":
-        title = node.get("title")
+def _find_title(file: h5py.File, place: str) -> str:
+    """Return the nearest title above ``place``: its entry's, else the name of the group."""
+    above = posixpath.dirname(place)
+    while above != "/":
+        title = file[above].get("title")
         if isinstance(title, h5py.Dataset):
             return _read_text(title[()])
-        node = node.parent
-    return posixpath.basename(group.name)
+        above = posixpath.dirname(above)
+    return posixpath.basename(place)
 
 
 def _list_places(file: h5py.File) -> str:
     """Return a short list of what a user might have meant."""
-    groups = list(_walk(file, set(), 0))
-    named = [g.name for g in groups if _get_class(g)] or [f"/{name}" for name in file]
+    named = [at for at, g in _walk(file, "/", set(), 0) if _get_class(g)] or [f"/{name}" for name in file]
     more = f" and {len(named) - 6} more" if len(named) > 6 else ""
     return (", ".join(named[:6]) + more) or "nothing in it"
 

@@ -37,7 +37,7 @@ def draw_frame(panel: Axes, frame: ArrayLike) -> None:
         cmap=colors,
         origin="lower",
         extent=(-0.5, shape[1] - 0.5, -0.5, shape[0] - 0.5),
-        interpolation="nearest" if max(counts.shape) < 300 else "auto",
+        interpolation="nearest" if max(counts.shape) < 300 else None,  # "auto" to matplotlib 3.10, "antialiased" to older ones
     )
     # inside the panel's own box, so that the colour bar keeps the height of the image and takes no room elsewhere
     is_wide = shape[1] > 1.3 * shape[0]

@@ -192,6 +192,22 @@ def write_nexus(path: Path, image: np.ndarray) -> h5py.File:
     return file
 
 
+@pytest.mark.parametrize("inner", ["", "/last", "/last/measurement/eiger", "/sample_1.1/instrument/eiger/data"])
+def test_one_stack_behind_several_links_is_one_stack(inner: str, tmp_path: Path) -> None:
+    """As in a master file of BLISS: the scans are links to another file, and links within the master lead to them."""
+    stack = np.arange(800, dtype=np.uint32).reshape(2, 20, 20)
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["1.1/instrument/eiger/data"] = stack
+        file["1.1"].attrs["NX_class"] = "NXentry"
+        file["1.1/instrument/eiger"].attrs["NX_class"] = "NXdetector"
+        file["1.1/measurement/eiger"] = h5py.SoftLink("/1.1/instrument/eiger/data")
+    with h5py.File(tmp_path / "master.h5", "w") as file:
+        file["sample_1.1"] = h5py.ExternalLink("scan.h5", "/1.1")
+        file["last"] = h5py.SoftLink("/sample_1.1")
+    frames = list(read_frames(f"{tmp_path}/master.h5::{inner}" if inner else tmp_path / "master.h5"))
+    np.testing.assert_array_equal([frame.data for frame in frames], stack)
+
+
 def test_nexus_detector_knows_its_bad_pixels_and_exposures(tmp_path: Path) -> None:
     stack = np.stack([IMAGE, IMAGE]).astype(np.uint32)
     stack[:, 0, :4] = 2**32 - 1, 60_000, 59_999, 2**31
