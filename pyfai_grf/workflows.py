@@ -153,11 +153,17 @@ class Outcome:
 
 
 def analyze_frames(
-    sources: Iterable[str], reducer: Reducer, model: Model, average: int | None = 1
+    sources: Iterable[str],
+    reducer: Reducer,
+    model: Model,
+    average: int | None = 1,
+    q_min: float | None = None,
+    q_max: float | None = None,
 ) -> Iterator[Outcome]:
     """Reduce the frames of ``sources`` (files, ``file.h5::/path``) and predict; yield one outcome after the other.
 
-    ``average`` consecutive frames become one curve; None averages all of them. What cannot be read or reduced is
+    ``average`` consecutive frames become one curve; None averages all of them. Of each the part from ``q_min`` to
+    ``q_max`` (1/nm) is used. What cannot be read or reduced is
     reported as a problem, the others go on.
     """
     problems: list[InputError] = []
@@ -174,7 +180,7 @@ def analyze_frames(
             where = "" if told.startswith(first.source) else f"{first.source} frame {first.index}: "
             yield Outcome(None, where + told)
         else:
-            yield predict_result(model, curve)
+            yield _predict(model, curve, q_min, q_max)
     yield from _drain(problems)
 
 
@@ -225,19 +231,34 @@ def join_predictions(results: Sequence[Result]) -> Prediction:
     return Prediction(values, lower, upper, is_applicable, tuple(r.reason for r in results))
 
 
-def predict_curves(sources: Iterable[str], model: Model, unit: str | None = None) -> Iterator[Outcome]:
-    """Read the curves of ``sources`` and predict; yield one outcome after the other."""
-    from pyfai_grf.io.curves import collect_curves
+def predict_curves(
+    sources: Iterable[str],
+    model: Model,
+    unit: str | None = None,
+    columns: Sequence[str] | None = None,
+    q_min: float | None = None,
+    q_max: float | None = None,
+) -> Iterator[Outcome]:
+    """Read the curves of ``sources``, use them from ``q_min`` to ``q_max`` (1/nm), predict; yield an outcome each."""
+    from pyfai_grf.io.curves import stream_curves
 
     for source in sources:
         try:
-            curves, problems = collect_curves(source, unit)
+            for found in stream_curves(source, unit, columns):
+                yield (
+                    Outcome(None, str(found)) if isinstance(found, InputError) else _predict(model, found, q_min, q_max)
+                )
         except InputError as problem:
             yield Outcome(None, str(problem))
-            continue
-        for curve in curves:
-            yield predict_result(model, curve)
-        yield from _drain(problems)
+
+
+def _predict(model: Model, curve: Curve, q_min: float | None, q_max: float | None) -> Outcome:
+    from pyfai_grf.io.window import select_window
+
+    try:
+        return predict_result(model, select_window(curve, q_min, q_max))
+    except InputError as problem:
+        return Outcome(None, f"{curve.metadata.get('source', '')} frame {curve.metadata.get('frame', 0)}: {problem}")
 
 
 def predict_result(model: Model, curve: Curve) -> Outcome:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import check_outputs, collect_sources, reject_usage
+from pyfai_grf.cli.arguments import (
+    add_window_arguments,
+    check_outputs,
+    check_window_arguments,
+    collect_sources,
+    reject_usage,
+)
 from pyfai_grf.cli.outputs import (
     add_material_argument,
     add_output_arguments,
@@ -36,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     geometry.add_argument("--config", metavar="AZIMINT.json", help="configuration, as pyFAI-integrate saves it")
     add_material_argument(parser)
     add_output_arguments(parser, is_required=True)
+    add_window_arguments(parser)
     parser.add_argument("--plot", metavar="OUT.png", help="also a picture (of one frame, or of the series)")
     parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
     parser.add_argument("--dark", metavar="D", help="dark frame")
@@ -52,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
+    check_window_arguments(options)
     if options.background_scale is None:
         options.background_scale = 1.0
     elif options.background is None:
@@ -71,10 +79,11 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.material)
     reducer = Reducer(make_reduction_settings(model, geometry, **given))
     average = "all" if options.average is None else options.average
-    provenance = make_provenance(model, {**given, "geometry": geometry, "average": average}, options.command_line)
+    used = {"geometry": geometry, "average": average, "q_min": options.q_min, "q_max": options.q_max}
+    provenance = make_provenance(model, {**given, **used}, options.command_line)
     if not options.quiet:
         print(describe_model(provenance))
-    outcomes = analyze_frames(sources, reducer, model, options.average)
+    outcomes = analyze_frames(sources, reducer, model, options.average, options.q_min, options.q_max)
     count, status = write_outcomes(
         chain((Outcome(None, problem) for problem in missing), outcomes), provenance, options
     )
