@@ -128,8 +128,8 @@ def check_curve(columns: Columns) -> None:
     where, unit, axis = columns.where, columns.unit, columns.axis
     if is_angle(unit) or (not unit and is_angle(axis)):
         raise InputError(
-            f"{where}: the abscissa is a scattering angle ({unit or axis}), not q: integrate again with unit q_nm^-1 "
-            '("unit" in pyFAI\'s JSON configuration), or convert with q = 4 pi sin(theta) / wavelength'
+            f"{where}: the abscissa is a scattering angle, 2-theta ({unit or axis}), not q: integrate again with unit "
+            'q_nm^-1 ("unit" in pyFAI\'s JSON configuration), or convert with q = 4 pi sin(theta) / wavelength'
         )
     if _COMPONENT.search(axis):
         raise InputError(f"{where}: the abscissa is one component of q ({axis}): average over the azimuth instead")
@@ -175,7 +175,7 @@ def make_curve(columns: Columns, unit: str | None = None) -> Curve:
     metadata = {
         **columns.metadata,
         "q_unit": q_unit.name,
-        "q_unit_source": q_unit.origin,
+        "q_unit_from": q_unit.origin,
         "warnings": warnings,
     }
     return Curve(

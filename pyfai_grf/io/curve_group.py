@@ -101,9 +101,9 @@ def _find_q(group: h5py.Group, intensity: h5py.Dataset, axes: Sequence[str]) -> 
             q = _pick(group, [name], intensity.shape[position : position + 1])
             if q is not None and _is_numeric(q) and _is_radial(q):
                 return q, position
-    # without the attribute, a dataset that says of itself that it is the axis, else the usual names
+    # the last axis; the axes of another dataset of the group; without the attribute the usual names
     wanted = [axes[-1]] if axes and axes[-1] != "." else []
-    for name in [*wanted, *(name for name in axes if name != "."), *_Q_NAMES]:
+    for name in [*wanted, *(name for name in axes if name != "."), *(() if wanted else _Q_NAMES)]:
         q = _pick(group, [name])
         if q is None or not _is_numeric(q) or q.shape not in (intensity.shape[-1:], intensity.shape):
             continue

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.files import check_regular_file
 from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.io.columns import Columns, make_curve
+from pyfai_grf.io.columns import Columns, check_curve, choose_unit, make_curve
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def read_curves(source: str | Path, unit: str | None = None, columns: Sequence[s
 
     Returns
     -------
-    list of Curve, q in 1/nm; ``metadata`` holds ``source``, ``frame``, ``title``, ``q_unit`` and ``q_unit_source``
+    list of Curve, q in 1/nm; ``metadata`` holds ``source``, ``frame``, ``title``, ``q_unit`` and ``q_unit_from``
     ("file": as the file spells it, or "given": as ``unit`` does), and ``warnings``.
 
     Raises
@@ -87,16 +88,35 @@ def stream_curves(
     """
     if unit is not None:
         parse_q_unit(unit)
+    place, is_refused = "", False
     for found in _read_columns(str(source), columns):
         if isinstance(found, InputError):
             yield found
             continue
-        try:
-            curve = make_curve(found, unit)
-        except InputError as problem:
-            yield problem
-        else:
-            yield curve
+        if found.metadata["source"] != place:  # what is wrong with a whole stack is said once, not for every frame
+            place = str(found.metadata["source"])
+            is_refused = (problem := _check_stack(replace(found, where=place), unit)) is not None
+            if problem is not None:
+                yield problem
+        if not is_refused:
+            yield _try_curve(found, unit)
+
+
+def _check_stack(first: Columns, unit: str | None) -> InputError | None:
+    """Return what the first frame of a stack shows to be wrong with all of them."""
+    try:
+        check_curve(first)
+        choose_unit(first, unit)
+    except InputError as problem:
+        return problem
+    return None
+
+
+def _try_curve(columns: Columns, unit: str | None) -> Curve | InputError:
+    try:
+        return make_curve(columns, unit)
+    except InputError as problem:
+        return problem
 
 
 def _read_columns(source: str, columns: Sequence[str] | None) -> Iterator[Columns | InputError]:
@@ -104,9 +124,9 @@ def _read_columns(source: str, columns: Sequence[str] | None) -> Iterator[Column
     path = Path(name)
     start = _read_start(path)
     if start.startswith(_HDF5_SIGNATURE):
-        from pyfai_grf.io.nexus_curves import read_nexus_columns
+        from pyfai_grf.io.isolated_curves import read_isolated_columns
 
-        return read_nexus_columns(path, inner)
+        return read_isolated_columns(path, inner)
     if path.suffix.lower() in _HDF5_SUFFIXES:
         raise InputError(f"{name}: not an HDF5 file (damaged, cut short, or something else under this name)")
     from pyfai_grf.io.cansas_xml import is_xml, read_xml_columns

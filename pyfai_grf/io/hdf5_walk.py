@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,8 +94,8 @@ def read_text(value: Any) -> str:
 
 
 def read_names(value: Any) -> list[str]:
-    """Return the names in an ``axes`` attribute: an array of them, or the older "a,b" and "a:b"."""
+    """Return the names in an ``axes`` attribute: an array of them, or the older "a,b", "a:b" and "a b"."""
     if isinstance(value, np.ndarray) and value.size != 1:
         return [read_text(name) for name in value.flat]
     text = read_text(value).strip("[]")
-    return [name.strip() for name in text.replace(":", ",").split(",") if name.strip()]
+    return [name for name in re.split(r"[\s,:]+", text) if name]

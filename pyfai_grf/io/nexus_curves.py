@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401  (registers the decompressors that detectors and ewoksxrpd write with)
 import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
