@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import h5py
 
 from pyfai_grf.io.columns import find_factor, is_angle
-from pyfai_grf.io.hdf5_walk import get_item, get_name, read_attribute, read_names, read_text
+from pyfai_grf.io.hdf5_walk import decode_name, get_item, get_name, read_attribute, read_names, read_text
 
 #: names that programs give to abscissa, intensity and error where no attribute says which is which
 _Q_NAMES = ("Q", "q", "radial", "radial_axis", "polar_angle", "q_nm1", "q_nm^-1", "q_A^-1")
@@ -63,7 +63,11 @@ class CurveGroup:
 
 def describe_group(group: h5py.Group) -> CurveGroup | None:
     """Return the datasets of ``group`` that make a curve, or None if it holds none."""
-    names = [read_text(read_attribute(group, "signal")), *_I_NAMES, *(n for n in group if _is_signal(group, n))]
+    names = [
+        read_text(read_attribute(group, "signal")),
+        *_I_NAMES,
+        *(n for n in map(decode_name, group) if _is_signal(group, n)),
+    ]
     found = [parts for name in dict.fromkeys(names) if (parts := _describe_signal(group, name)) is not None]
     # pyFAI-diffmap shows its map with q first, and keeps beside it what it computed, with q last and errors
     return next((parts for parts in found if parts.axis == parts.intensity.ndim - 1), found[0] if found else None)

@@ -9,7 +9,7 @@ import h5py
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.io.curve_group import CurveGroup, describe_group
-from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, get_item, read_text, walk_groups
+from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, decode_name, encode_name, get_item, read_text, walk_groups
 
 _LISTED = 6
 
@@ -37,7 +37,7 @@ def find_places(file: h5py.File, where: str, inner: str = "") -> Places:
         return _find_named(file, where, inner.strip("/"))
     if isinstance(item, h5py.Dataset):
         place = posixpath.dirname(place)
-        parts = describe_group(file[place])
+        parts = describe_group(file[encode_name(place)])
         if parts is None or item.id not in (parts.intensity.id, parts.q.id):
             raise InputError(f"{where}: a dataset without a q axis beside it: give the group that holds q and I")
         return {place: parts}
@@ -103,7 +103,7 @@ def find_title(file: h5py.File, place: str) -> str:
     """Return the nearest title above ``place``: its entry's, else the name of the group."""
     above = posixpath.dirname(place)
     while above != "/":
-        title = get_item(file[above], "title")
+        title = get_item(file, f"{above}/title")
         if isinstance(title, h5py.Dataset) and title.size == 1 and title.dtype.kind in "OSU":
             return read_text(title[()])
         above = posixpath.dirname(above)
@@ -122,7 +122,7 @@ def _list_places(file: h5py.File) -> str:
     """Return a short list of what a user might have meant."""
     curves = list(_choose_groups(file, "/"))
     named = curves or [at for at, _, kinds in walk_groups(file, "/") if kinds & {"SASdata", "NXdata"}]
-    return _list(named or [f"/{name}" for name in file]) or "nothing in it"
+    return _list(named or [f"/{decode_name(name)}" for name in file]) or "nothing in it"
 
 
 def _list(places: Iterable[str]) -> str:

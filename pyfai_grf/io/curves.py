@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +89,7 @@ def stream_curves(
     """
     if unit is not None:
         parse_q_unit(unit)
-    place, is_refused = "", False
+    place, is_refused, reasons = "", False, Counter[str]()
     for found in _read_columns(str(source), columns):
         if isinstance(found, InputError):
             yield found
@@ -97,9 +98,14 @@ def stream_curves(
             place = str(found.metadata["source"])
             is_refused = (problem := _check_stack(replace(found, where=place), unit)) is not None
             if problem is not None:
-                yield problem
+                reasons[reason := str(problem).removeprefix(place)] += 1
+                if reasons[reason] == 1:
+                    yield problem
         if not is_refused:
             yield _try_curve(found, unit)
+    for reason, count in reasons.items():  # a wrong unit, say, in a file of 240 entries
+        if count > 1:
+            yield InputError(f"{source}: the same holds for {count - 1} more in it{reason}")
 
 
 def _check_stack(first: Columns, unit: str | None) -> InputError | None:

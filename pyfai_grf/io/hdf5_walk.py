@@ -39,8 +39,9 @@ def walk_groups(top: h5py.Group, place: str) -> Iterator[tuple[str, h5py.Group, 
         if depth > _SEARCH_DEPTH or "NXnote" in kinds:
             continue
         below = []
-        for name in group:
-            item = get_item(group, name)
+        for link in group:
+            name = decode_name(link)
+            item = get_item(group, name) if _leads_to_file(group, name) else None
             if not isinstance(item, h5py.Group) or (identity := _identify(item)) in seen:
                 continue
             seen.add(identity)
@@ -52,10 +53,32 @@ def walk_groups(top: h5py.Group, place: str) -> Iterator[tuple[str, h5py.Group, 
         waiting.extend(reversed(below))
 
 
+def decode_name(name: str | bytes) -> str:
+    """Return a name as text; h5py gives bytes where it is not UTF-8, which become surrogates as in names of files."""
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+
+
+def encode_name(name: str) -> bytes:
+    """Return the bytes of a name or a path: the opposite of ``decode_name``."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _leads_to_file(group: h5py.Group, name: str) -> bool:
+    """Return whether ``name`` is not a link to a pipe or a device, which to open may never end."""
+    try:
+        link = group.get(encode_name(name), getlink=True)
+        if not isinstance(link, h5py.ExternalLink):
+            return True
+        target = os.path.join(os.path.dirname(group.file.filename), link.filename)
+        return not os.path.exists(target) or os.path.isfile(target)
+    except HDF5_FAILURES:
+        return False
+
+
 def get_item(group: h5py.Group, name: str) -> Any:
     """Return what ``group`` has under ``name``; None if nothing, or a link that leads nowhere."""
     try:
-        return group.get(name)
+        return group.get(encode_name(name))
     except HDF5_FAILURES:
         return None
 
@@ -73,7 +96,7 @@ def get_classes(group: h5py.Group) -> set[str]:
 
 def get_name(item: h5py.HLObject) -> str:
     """Return the last part of an object's name."""
-    return posixpath.basename(item.name or "")
+    return posixpath.basename(decode_name(item.name or ""))
 
 
 def read_attribute(item: h5py.HLObject, name: str) -> Any:

@@ -18,7 +18,8 @@ from pyfai_grf.core.hdf5_files import open_hdf5
 from pyfai_grf.io.columns import Columns, to_numbers
 from pyfai_grf.io.curve_group import CurveGroup
 from pyfai_grf.io.curve_places import Places, find_places, find_title, shorten
-from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, get_item, read_attribute, read_text
+from pyfai_grf.io.hdf5_fields import clean_text
+from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, decode_name, encode_name, get_item, read_attribute, read_text
 from pyfai_grf.io.slit import describe_length, find_in_notes, is_smeared_name
 
 #: a curve of more points, or a stack of more frames, is not one: the file is damaged, or something else
@@ -85,8 +86,10 @@ def _find(file: h5py.File, path: Path, place: str, parts: CurveGroup | Exception
     """Return what is known of a curve; raises what kept its group from being read."""
     if isinstance(parts, Exception):
         raise parts
-    where = f"{path}::{place}"
-    return _Found(where, place, parts, find_title(file, place), _find_slit(file[place], place, parts))
+    where = clean_text(f"{path}::{place}")
+    return _Found(
+        where, place, parts, clean_text(find_title(file, place)), _find_slit(file[encode_name(place)], place, parts)
+    )
 
 
 def _find_slit(group: h5py.Group, place: str, parts: CurveGroup) -> str:
@@ -105,9 +108,11 @@ def _collect_notes(group: h5py.Group, parts: CurveGroup) -> dict[str, Any]:
     """Return what attributes and notes beside a curve say, name -> number or text."""
     notes: dict[str, Any] = {}
     for item in (group, parts.intensity, parts.q):
-        notes.update((name, _simplify(read_attribute(item, name))) for name in item.attrs if _SLIT_NOTE.search(name))
+        notes.update(
+            (name, _simplify(read_attribute(item, name))) for name in item.attrs if _SLIT_NOTE.search(str(name))
+        )
     for name in group:
-        below = get_item(group, name)
+        below = get_item(group, decode_name(name))
         if isinstance(below, h5py.Group):
             fields = ((key, get_item(below, key)) for key in ("SlitLength", "Wname", "DataDesmeared"))
             notes.update((key, _simplify(f[()])) for key, f in fields if isinstance(f, h5py.Dataset) and f.size == 1)
