@@ -7,9 +7,8 @@ analysis    frame -> reduction -> curve -> points -> prediction -> judgement -> 
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,29 +233,41 @@ def analyze_curves(
     outputs: Outputs | None = None,
     *,
     unit: str | None = None,
+    columns: Sequence[str] | None = None,
     q_range_nm1: Window = (None, None),
     command: str = "pyfai_grf.workflows.analyze_curves",
     listen: Listener = lambda outcome: None,
 ) -> Summary:
-    """Read the curves of ``sources``, predict, judge, and write as ``analyze`` does; ``unit`` where a file has none."""
-    from pyfai_grf.analysis.recorder import Recorder
-    from pyfai_grf.io.curves import collect_curves
+    """Read the curves of ``sources``, predict, judge, and write as ``analyze`` does.
 
+    ``unit`` of q and ``columns`` of a text table where a file does not say them: see ``io.curves.read_curves``.
+    """
+    from pyfai_grf.analysis.recorder import Recorder
+
+    stated = {"unit": unit, "columns": columns, "q_range_nm1": q_range_nm1}
     summary = Summary()
-    with Recorder(model, {"unit": unit, "q_range_nm1": q_range_nm1}, command, outputs) as recorder:
-        for source in sources:
-            try:
-                curves, problems = collect_curves(source, unit)
-            except InputError as problem:
-                curves, problems = [], [problem]
-            outcomes = chain(
-                (_record_curve(recorder, curve, q_range_nm1) for curve in curves),
-                (Outcome(None, str(problem)) for problem in problems),
-            )
-            for outcome in outcomes:
-                summary = summary.add(outcome)
-                listen(outcome)
+    with Recorder(model, stated, command, outputs) as recorder:
+        for found in _read_curves(sources, unit, columns):
+            if isinstance(found, InputError):
+                outcome = Outcome(None, str(found))
+            else:
+                outcome = _record_curve(recorder, found, q_range_nm1)
+            summary = summary.add(outcome)
+            listen(outcome)
     return summary
+
+
+def _read_curves(
+    sources: Iterable[str], unit: str | None, columns: Sequence[str] | None
+) -> Iterator[Curve | InputError]:
+    """Yield the curves of ``sources``, and what is wrong with those that cannot be read."""
+    from pyfai_grf.io.curves import stream_curves
+
+    for source in sources:
+        try:
+            yield from stream_curves(source, unit, columns)
+        except InputError as problem:
+            yield problem
 
 
 def _record_curve(recorder: Recorder, curve: Curve, window: Window) -> Outcome:

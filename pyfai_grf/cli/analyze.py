@@ -6,16 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import check_outputs, collect_sources, reject_usage
+from pyfai_grf.cli.arguments import add_window_arguments, check_outputs, collect_sources, get_window, reject_usage
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
     add_output_arguments,
-    add_window_arguments,
     check_material,
     describe_model,
     get_outputs,
-    get_window,
 )
 
 if TYPE_CHECKING:

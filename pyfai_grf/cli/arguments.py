@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,51 @@ def parse_seed(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a whole number, 0 or more")
     return int(text)
+
+
+def parse_q(text: str) -> float:
+    """Return a bound of q in 1/nm: a finite number, 0 or more."""
+    try:
+        bound = float(text)
+    except ValueError:
+        bound = math.nan
+    if not 0 <= bound < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a q in 1/nm: give a finite number, 0 or more")
+    return bound
+
+
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --q-min and --q-max, the part of each curve that is used; both are None where left open."""
+    parser.add_argument("--q-min", type=parse_q, metavar="Q", help="use the curve from this q on, in 1/nm")
+    parser.add_argument("--q-max", type=parse_q, metavar="Q", help="use the curve up to this q, in 1/nm")
+
+
+def get_window(options: argparse.Namespace) -> tuple[float | None, float | None]:
+    """Return the q range that was asked for; exit with status 2 if --q-min is not below --q-max."""
+    if options.q_min is not None and options.q_max is not None and options.q_min >= options.q_max:
+        reject_usage(f"--q-min {options.q_min:g} is not below --q-max {options.q_max:g}: both are in 1/nm")
+    return options.q_min, options.q_max
+
+
+def add_curve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --unit and --columns, which say of a curve file what it does not say itself."""
+    parser.add_argument("--unit", choices=("nm", "A"), help="unit of q (1/nm or 1/Angstrom) where a file does not say")
+    parser.add_argument(
+        "--columns",
+        type=_parse_columns,
+        metavar="q,I,sigma",
+        help="what the columns of a text table are, in order, where its header does not say: q, I, sigma, dq, or - for "
+        "one that does not count",
+    )
+
+
+def _parse_columns(text: str) -> tuple[str, ...]:
+    from pyfai_grf.io.column_roles import parse_columns
+
+    try:
+        return parse_columns(text)
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def reject_usage(text: str) -> NoReturn:

@@ -38,22 +38,6 @@ def add_output_arguments(parser: argparse.ArgumentParser, is_required: bool) -> 
     parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
 
 
-def add_window_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --q-min and --q-max."""
-    parser.add_argument("--q-min", type=float, metavar="Q", help="lowest q to use, in 1/nm (the curve's own)")
-    parser.add_argument("--q-max", type=float, metavar="Q", help="highest q to use, in 1/nm (the curve's own)")
-
-
-def get_window(options: argparse.Namespace) -> tuple[float | None, float | None]:
-    """Return the q range that was asked for; exit with status 2 if it is none."""
-    low, high = options.q_min, options.q_max
-    if any(q is not None and not (math.isfinite(q) and q >= 0) for q in (low, high)):
-        reject_usage(f"q from {low} to {high} per nm: give numbers of 0 and more")
-    if low is not None and high is not None and low >= high:
-        reject_usage(f"--q-min {low:g} is not below --q-max {high:g}: both are in 1/nm")
-    return low, high
-
-
 def get_outputs(options: argparse.Namespace) -> Outputs:
     """Return the files that were asked for."""
     from pyfai_grf.analysis.recorder import Outputs

@@ -5,24 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pyfai_grf.cli.arguments import check_outputs, collect_sources
+from pyfai_grf.cli.arguments import (
+    add_curve_arguments,
+    add_window_arguments,
+    check_outputs,
+    collect_sources,
+    get_window,
+)
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
     add_output_arguments,
-    add_window_arguments,
     check_material,
     describe_model,
     get_outputs,
-    get_window,
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("curves", nargs="+", metavar="CURVE", help="curve files, file.h5::/path; globs")
+    parser.add_argument(
+        "curves", nargs="+", metavar="CURVE", help="curve files, file.h5::/path or file.h5::entry; globs"
+    )
     add_material_argument(parser)
-    parser.add_argument("--unit", choices=("nm", "A"), help="unit of q (1/nm or 1/Angstrom) where a file does not say")
+    add_curve_arguments(parser)
     add_window_arguments(parser)
     add_output_arguments(parser, is_required=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object a curve, and nothing else")
@@ -48,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         model,
         get_outputs(options),
         unit=options.unit,
+        columns=options.columns,
         q_range_nm1=window,
         command=options.command_line,
         listen=printer,

@@ -16,6 +16,18 @@ from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
 
 _ANGLES = re.compile(r"2\s*-?_?\s*th|two_?-?theta|\btth|2\s*θ|\bdeg|°|\brad\b|\bmrad\b", re.IGNORECASE)
+#: one component of q, along a line through the detector
+_COMPONENT = re.compile(r"\bq_?(?:x|y|z|xy|ip|oop|par|perp|horz|vert)\b", re.IGNORECASE)
+#: other things that a curve may run over: pyFAI's own further units, light scattering, spin echo
+_OTHER_AXIS = re.compile(
+    r"\bd\s*\*\s*\^?2|d[ _-]spacing|\blog(?:10)?\s*\(|\bln\s*\(|arcsinh|\br_m?m\b|\bchi\b"
+    r"|\blag[ _]?time|spin[ _-]?echo",
+    re.IGNORECASE,
+)
+#: no intensity and no q is as large: numbers beyond are damage, and would overflow in what follows
+_LARGEST = 1e100
+#: a curve whose q is negative more often than this runs over something else
+_MOST_NEGATIVE = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,7 @@ class Columns:
     axis : what the file calls the abscissa, "" where it does not say.
     where : the source as error messages name it.
     metadata : what else is known (source, frame, title).
+    slit : what in the file says that the curve is smeared by a slit, "" where nothing does.
     """
 
     q: NDArray[Any]
@@ -40,6 +53,24 @@ class Columns:
     axis: str
     where: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    slit: str = ""
+
+
+@dataclass(frozen=True)
+class QUnit:
+    """The unit of q: the factor from it to 1/nm, its name, and who named it ("file", or "given" by the user)."""
+
+    factor: float
+    name: str
+    origin: str
+
+
+def to_numbers(values: Any) -> FloatArray:
+    """Return ``values`` as float64, with NaN in place of what is too large to be a measurement."""
+    with np.errstate(all="ignore"):
+        numbers = np.array(values, dtype=np.float64)
+        numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
+    return numbers
 
 
 def is_angle(text: str) -> bool:
@@ -59,19 +90,14 @@ def find_factor(unit: str) -> float | None:
         return None
 
 
-def choose_factor(columns: Columns, unit: str | None) -> float:
-    """Return the factor from the columns' q to 1/nm: the file's own word, else ``unit``.
+def choose_unit(columns: Columns, unit: str | None) -> QUnit:
+    """Return the unit of the columns' q: the file's own word, else ``unit``.
 
     Raises
     ------
     InputError
-        If the abscissa is an angle, if neither says the unit, or if they contradict each other.
+        If neither says the unit, or if they contradict each other.
     """
-    if is_angle(columns.unit) or (not columns.unit and is_angle(columns.axis)):
-        raise InputError(
-            f"{columns.where}: the abscissa is a scattering angle ({columns.unit or columns.axis}), not q: "
-            "integrate again with unit q_nm^-1, or convert with q = 4 pi sin(theta) / wavelength"
-        )
     asked = None if unit is None else parse_q_unit(unit)
     said = find_factor(columns.unit) if columns.unit else None
     if said is None and asked is None:
@@ -82,7 +108,42 @@ def choose_factor(columns: Columns, unit: str | None) -> float:
             f"{columns.where}: --unit {unit} contradicts the file, whose q unit is {columns.unit!r}: "
             "leave --unit out, or correct the file if it is wrong"
         )
-    return said if said is not None else asked  # type: ignore[return-value]
+    if said is not None:
+        return QUnit(said, columns.unit, "file")
+    assert asked is not None
+    return QUnit(asked, str(unit), "given")
+
+
+def check_curve(columns: Columns) -> None:
+    """Return silently if the columns are an intensity over q, as a point-like beam gives it.
+
+    Raises
+    ------
+    InputError
+        If the abscissa is an angle or anything else but q, or if a slit smeared the curve.
+    """
+    where, unit, axis = columns.where, columns.unit, columns.axis
+    if is_angle(unit) or (not unit and is_angle(axis)):
+        raise InputError(
+            f"{where}: the abscissa is a scattering angle, 2-theta ({unit or axis}), not q: integrate again with unit "
+            'q_nm^-1 ("unit" in pyFAI\'s JSON configuration), or convert with q = 4 pi sin(theta) / wavelength'
+        )
+    if _COMPONENT.search(axis):
+        raise InputError(f"{where}: the abscissa is one component of q ({axis}): average over the azimuth instead")
+    if find_factor(unit) is None and (found := _OTHER_AXIS.search(unit) or _OTHER_AXIS.search(axis)):
+        raise InputError(f"{where}: the abscissa is {found.string}, not q: give intensity over q")
+    q = to_numbers(columns.q)
+    negative = int(np.count_nonzero(q < 0))
+    if negative > _MOST_NEGATIVE * q.size:
+        raise InputError(
+            f"{where}: {negative} of {q.size} values in the column of q are negative (down to {np.nanmin(q):g}): "
+            "that is not q; if another column is, name the columns with --columns"
+        )
+    if columns.slit:
+        raise InputError(
+            f"{where}: slit-smeared ({columns.slit}): its slopes and shoulders are not those of the sample; "
+            "desmear it first, or give the desmeared curve"
+        )
 
 
 def make_curve(columns: Columns, unit: str | None = None) -> Curve:
@@ -94,29 +155,28 @@ def make_curve(columns: Columns, unit: str | None = None) -> Curve:
     Raises
     ------
     InputError
-        If the unit is not certain, or the columns differ in length.
+        If the unit is not certain, the abscissa is not q, a slit smeared the curve, or the columns differ in length.
     """
     _check_lengths(columns)
-    factor = choose_factor(columns, unit)
-    q = np.asarray(columns.q, dtype=np.float64)
+    check_curve(columns)
+    q_unit = choose_unit(columns, unit)
+    q, intensity = to_numbers(columns.q), to_numbers(columns.intensity)
     order = np.argsort(q, kind="stable")  # what is not a number goes last
     order = order[: int(np.count_nonzero(~np.isnan(q)))]
 
     def sort(values: NDArray[Any] | None) -> FloatArray | None:
-        return None if values is None else np.asarray(values, dtype=np.float64)[order]
+        return None if values is None else to_numbers(values)[order]
 
-    is_stated = bool(columns.unit) and find_factor(columns.unit) is not None
-    metadata = {
-        **columns.metadata,
-        "q_unit": columns.unit or str(unit),
-        "q_unit_from": "file" if is_stated else "given",
-        "warnings": list(columns.metadata.get("warnings", ())),
-    }
-    intensity = np.asarray(columns.intensity, dtype=np.float64)[order]
     sigma = sort(columns.sigma)
     if sigma is not None:
         sigma[sigma < 0] = np.nan  # what programs write for "not known"
-    return Curve(q[order] * factor, intensity, sigma, sort(columns.weight), metadata=metadata)
+    metadata = {
+        **columns.metadata,
+        "q_unit": q_unit.name,
+        "q_unit_from": q_unit.origin,
+        "warnings": list(columns.metadata.get("warnings", ())),
+    }
+    return Curve(q[order] * q_unit.factor, intensity[order], sigma, sort(columns.weight), metadata=metadata)
 
 
 def _check_lengths(columns: Columns) -> None:

@@ -1,250 +1,213 @@
-"""Curves in HDF5: NXcanSAS, and the NXdata groups of pyFAI and ewoksxrpd."""
+"""Curves in HDF5: NXcanSAS, and the NXdata groups of pyFAI and ewoksxrpd, one curve per frame."""
 
 from __future__ import annotations
 
-import os
-import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
+import hdf5plugin  # noqa: F401  (registers the decompressors that detectors and ewoksxrpd write with)
 import numpy as np
 
-from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.columns import Columns, find_factor, is_angle
+from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.errors import InputError, describe_problem
+from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.io.columns import Columns, to_numbers
+from pyfai_grf.io.curve_group import CurveGroup
+from pyfai_grf.io.curve_places import Places, find_places, find_title, shorten
+from pyfai_grf.io.hdf5_fields import clean_text
+from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, decode_name, encode_name, get_item, read_attribute, read_text
+from pyfai_grf.io.slit import describe_length, find_in_notes, is_smeared_name
 
-#: names that programs give to abscissa, intensity and error where no attribute says which is which
-_Q_NAMES = ("Q", "q", "radial", "radial_axis", "polar_angle", "q_nm1", "q_nm^-1", "q_A^-1")
-_I_NAMES = ("I", "intensity", "data", "Iq", "i")
-_SIGMA_NAMES = ("Idev", "I_errors", "errors", "sigma", "error", "Ierr", "I_err")
-#: what an average over bins weights with: pyFAI's NXcanSAS, then its NXazint1d (pixels per bin)
-_WEIGHT_NAMES = ("sum_normalization", "norm", "weight")
-_SEARCH_DEPTH = 12
+#: a curve of more points, or a stack of more frames, is not one: the file is damaged, or something else
+_MAX_POINTS, _MAX_FRAMES = 1_000_000, 1_000_000
+#: a dataset is unfinished or damaged if it declares so many times what was written of it (compression aside)
+_MAX_BYTES, _MAX_EMPTY = 1 << 30, 1000
+
+_SLIT_NOTE = re.compile(r"slit|smear|wname", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class CurveGroup:
-    """The datasets of a group that make one curve, or one per frame: intensity (..., Q), q (Q,) or (..., Q)."""
+class _Found:
+    """A curve or a stack of them: where it is, its datasets, what its file calls it, and what smeared it."""
 
-    q: h5py.Dataset
-    intensity: h5py.Dataset
-    sigma: h5py.Dataset | None
-    weight: h5py.Dataset | None
-
-    @property
-    def unit(self) -> str:
-        """The q unit as the file says it: pyFAI writes ``unit``, NeXus asks for ``units``."""
-        return _read_text(self.q.attrs.get("units")) or _read_text(self.q.attrs.get("unit"))
-
-    @property
-    def axis(self) -> str:
-        """What the file calls the abscissa."""
-        said = (_read_text(self.q.attrs.get(name)) for name in ("name", "long_name"))
-        return " ".join(filter(None, said)) or _get_name(self.q)
-
-    @property
-    def is_on_q(self) -> bool:
-        """Whether the abscissa is known to be q, by its unit or by its name."""
-        return not is_angle(self.unit) and (find_factor(self.unit) is not None or _get_name(self.q) in _Q_NAMES)
+    where: str
+    place: str
+    parts: CurveGroup
+    title: str
+    slit: str
 
 
-def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns]:
-    """Yield the columns of every curve at ``inner`` (a group or a dataset) of the HDF5 file, or of the whole file.
+def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputError]:
+    """Yield the columns of every curve at ``inner`` of the HDF5 file, or in all of it, and what is wrong with others.
 
-    In a group without curves of its own the groups below it are searched: SASdata if there are any, else NXdata over q.
+    ``inner`` is the path of a group or a dataset, or the name of an entry. In a group without curves of its own the
+    groups below it are searched: SASdata if there are any, else NXdata over q. A slit-smeared curve that stands beside
+    the desmeared one of the same sample is left out, and a warning says so.
 
     Raises
     ------
     InputError
         If the file is damaged, has nothing at ``inner``, or no curve there.
     """
-    try:
-        with _open(path) as file:
-            for place, parts in _find_groups(file, path, inner):
-                yield from _read_frames(file, place, parts, path)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as problem:
-        if isinstance(problem, InputError):
-            raise
-        text = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise InputError(f"{path}: damaged or incomplete HDF5 file ({text})") from None
-
-
-def _open(path: Path) -> h5py.File:
-    """Open for reading without a lock, and also while a SWMR writer holds it: the beamline may still be writing."""
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError:
-        return h5py.File(path, "r", locking=False, swmr=True)
-
-
-def _find_groups(file: h5py.File, path: Path, inner: str) -> list[tuple[str, CurveGroup]]:
-    """Return the place of each curve in the file and its datasets.
-
-    A place is the path that led there. An object's own ``name`` and ``parent`` are of no use where links cross files,
-    as in the master files of BLISS: the name is then a path of the other file, or of neither.
-    """
-    where = f"{path}::{inner}" if inner else str(path)
-    place = "/" + inner.strip("/")
-    item: Any = file
-    if inner:
-        item = file.get(inner)
-        if item is None:
-            raise InputError(f"{where}: nothing there; the file has {_list_places(file)}")
-    if isinstance(item, h5py.Dataset):
-        place = posixpath.dirname(place)
-        parts = _describe(file[place])
-        if parts is None or item not in (parts.intensity, parts.q):
-            raise InputError(f"{where}: a dataset without a q axis beside it: give the group that holds q and I")
-        return [(place, parts)]
-    parts = _describe(item)
-    if parts is not None and place != "/":
-        return [(place, parts)]
-    found = _choose_groups(item, place)
-    if found:
-        return found
-    places = _list_places(file)
-    raise InputError(f"{where}: no one-dimensional curve (SASdata, or NXdata over q) found; the file has {places}")
-
-
-def _choose_groups(top: h5py.Group, place: str) -> list[tuple[str, CurveGroup]]:
-    """Return the curves below ``top``: SASdata, else NXdata over q, else NXdata over an angle (refused later)."""
-    groups = list(_walk(top, place, set(), 0))
-    sas = [(at, p) for at, g in groups if _get_class(g) == "SASdata" and (p := _describe(g)) is not None]
-    if sas:
-        return sas
-    plots = [(at, p) for at, g in groups if _get_class(g) == "NXdata" and (p := _describe(g)) is not None]
-    return [(at, p) for at, p in plots if p.is_on_q] or [(at, p) for at, p in plots if is_angle(f"{p.unit} {p.axis}")]
-
-
-def _walk(group: h5py.Group, place: str, seen: set[Any], depth: int) -> Iterator[tuple[str, h5py.Group]]:
-    """Yield every group below ``group`` once and its place, through links too (ewoksxrpd links its results)."""
-    for name in group:
+    with open_hdf5(path) as file:
         try:
-            item = group.get(name)
-        except (OSError, RuntimeError):  # a link to a file that is not here
-            continue
-        if not isinstance(item, h5py.Group):
-            continue
-        identity = _identify(item)
-        if identity in seen or depth > _SEARCH_DEPTH:
-            continue
-        seen.add(identity)
-        at = posixpath.join(place, name)
-        yield at, item
-        yield from _walk(item, at, seen, depth + 1)
+            places = find_places(file, str(path), inner)
+        except HDF5_FAILURES as problem:
+            raise _name_damage(path, problem) from None
+        found = []
+        for place, parts in places.items():
+            try:
+                found.append(_find(file, path, place, parts))
+            except HDF5_FAILURES as problem:
+                yield _name_damage(f"{path}::{place}", problem)
+        twins = {other.place: one for one in found for other in found if one.slit and _are_twins(one, other)}
+        left_out = {one.place for one in twins.values()}
+        for one in found:
+            if one.place in left_out:
+                continue
+            warnings = [_describe_twins(one, twins[one.place], path, places)] if one.place in twins else []
+            try:
+                yield from _read_frames(one, warnings)
+            except HDF5_FAILURES as problem:
+                yield _name_damage(one.where, problem)
 
 
-def _identify(group: h5py.Group) -> tuple[str, int]:
-    """Return file and address: a linked file that was closed in between is opened again under another number."""
-    name = h5py.h5f.get_name(group.id).decode("utf-8", "surrogateescape")
-    return os.path.realpath(name), h5py.h5o.get_info(group.id).addr
+def _name_damage(where: str | Path, problem: Exception) -> InputError:
+    if isinstance(problem, InputError):
+        return problem
+    return InputError(f"{where}: damaged or incomplete HDF5 file ({describe_problem(problem)})")
 
 
-def _get_class(group: h5py.Group) -> str:
-    classes = {_read_text(group.attrs.get(name)) for name in ("canSAS_class", "NX_class")}
-    return "SASdata" if "SASdata" in classes else next(iter(classes & {"NXdata"}), "")
+def _find(file: h5py.File, path: Path, place: str, parts: CurveGroup | Exception) -> _Found:
+    """Return what is known of a curve; raises what kept its group from being read."""
+    if isinstance(parts, Exception):
+        raise parts
+    where = clean_text(f"{path}::{place}")
+    return _Found(
+        where, place, parts, clean_text(find_title(file, place)), _find_slit(file[encode_name(place)], place, parts)
+    )
 
 
-def _describe(group: h5py.Group) -> CurveGroup | None:
-    """Return the datasets of ``group`` that make a curve, or None if it holds none."""
-    names = [_read_text(group.attrs.get("signal")), *_I_NAMES]
-    intensity = _pick(group, [*names, *(n for n in group if _is_signal(group, n))])
-    if intensity is None or intensity.ndim == 0 or intensity.dtype.kind not in "fiu":
-        return None
-    signal = _get_name(intensity)
-    axes = _read_names(group.attrs.get("axes")) or _read_names(group.attrs.get(f"{signal}_axes"))
-    axes = axes or _read_names(group.attrs.get("I_axes")) or _read_names(intensity.attrs.get("axes"))
-    # without the attribute, a dataset that says of itself that it is the axis, else the usual names
-    q = _pick(group, [axes[-1]] if axes and axes[-1] != "." else _Q_NAMES)
-    if q is None or q.dtype.kind not in "fiu" or q.shape not in (intensity.shape[-1:], intensity.shape):
-        return None
-    if len(axes) > 1 and len(set(axes)) < len(axes) and "." not in axes:
-        return None  # NXcanSAS in two dimensions: I_axes "Q,Q"
-    if intensity.ndim > 1 and _read_text(group.attrs.get("interpretation")) == "image":
-        return None  # azimuthal sectors or a detector image
-    said = [_read_text(intensity.attrs.get(n)) for n in ("uncertainties", "uncertainty")]
-    said += [_read_text(group.attrs.get(f"{signal}_{n}")) for n in ("uncertainties", "uncertainty")]
-    sigma = _pick(group, [*said, f"{signal}_errors", *_SIGMA_NAMES], intensity.shape)
-    weight = _pick(group, _WEIGHT_NAMES, intensity.shape) or _pick(group, _WEIGHT_NAMES, intensity.shape[-1:])
-    return CurveGroup(q, intensity, sigma, weight)
+def _find_slit(group: h5py.Group, place: str, parts: CurveGroup) -> str:
+    """Return what says that a curve is slit-smeared: its names, a slit length, or the notes of the program."""
+    length = get_item(group, "dQl")
+    if isinstance(length, h5py.Dataset) and length.dtype.kind in "fiu" and 0 < length.size <= _MAX_POINTS:
+        q = to_numbers(parts.q[()]) if parts.q.size <= _MAX_POINTS else np.ones(1)
+        if found := describe_length(length[()], q, "dQl", parts.unit):
+            return found
+    if smeared := [name for name in place.split("/") if is_smeared_name(name)]:
+        return f"it is called {smeared[0]}"
+    return find_in_notes(_collect_notes(group, parts))
 
 
-def _is_signal(group: h5py.Group, name: str) -> bool:
-    item = group.get(name)
-    return isinstance(item, h5py.Dataset) and str(_read_text(item.attrs.get("signal"))) == "1"
-
-
-def _pick(group: h5py.Group, names: Any, shape: tuple[int, ...] | None = None) -> h5py.Dataset | None:
-    """Return the first dataset of ``group`` called one of ``names``, of the given shape if one is given."""
-    for name in names:
-        item = group.get(name) if name else None
-        if isinstance(item, h5py.Dataset) and (shape is None or item.shape == shape):
-            return item
-    return None
-
-
-def _read_frames(file: h5py.File, place: str, parts: CurveGroup, path: Path) -> Iterator[Columns]:
-    """Yield one set of columns per frame: every row of the intensity along its last axis."""
-    where = f"{path}::{place}"
-    q = np.asarray(parts.q[()])
-    frames = int(np.prod(parts.intensity.shape[:-1]))
-    title = _find_title(file, place)
-    warnings = []
-    if "dQl" in file[place]:
-        warnings.append("the file carries a slit length (dQl): a line-collimated curve must be desmeared first")
-    for index in range(frames):
-        row = np.unravel_index(index, parts.intensity.shape[:-1])
-        metadata = {"source": where, "frame": index, "title": title, "warnings": warnings}
-        if intensity_unit := _read_text(parts.intensity.attrs.get("units")):
-            metadata["intensity_unit"] = intensity_unit
-        yield Columns(
-            q[row] if q.ndim > 1 else q,
-            parts.intensity[row],
-            None if parts.sigma is None else parts.sigma[row],
-            None if parts.weight is None else parts.weight[row if parts.weight.ndim > 1 else ()],
-            parts.unit,
-            parts.axis,
-            f"{where} frame {index}" if frames > 1 else where,
-            metadata,
+def _collect_notes(group: h5py.Group, parts: CurveGroup) -> dict[str, Any]:
+    """Return what attributes and notes beside a curve say, name -> number or text."""
+    notes: dict[str, Any] = {}
+    for item in (group, parts.intensity, parts.q):
+        notes.update(
+            (name, _simplify(read_attribute(item, name))) for name in item.attrs if _SLIT_NOTE.search(str(name))
         )
+    for name in group:
+        below = get_item(group, decode_name(name))
+        if isinstance(below, h5py.Group):
+            fields = ((key, get_item(below, key)) for key in ("SlitLength", "Wname", "DataDesmeared"))
+            notes.update((key, _simplify(f[()])) for key, f in fields if isinstance(f, h5py.Dataset) and f.size == 1)
+    return notes
 
 
-def _find_title(file: h5py.File, place: str) -> str:
-    """Return the nearest title above ``place``: its entry's, else the name of the group."""
-    above = posixpath.dirname(place)
-    while above != "/":
-        title = file[above].get("title")
-        if isinstance(title, h5py.Dataset):
-            return _read_text(title[()])
-        above = posixpath.dirname(above)
-    return posixpath.basename(place)
+def _simplify(value: Any) -> Any:
+    """Return a single number as a number, anything else as text."""
+    single = value.flat[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+    return float(single) if isinstance(single, int | float | np.number) else read_text(single)
 
 
-def _list_places(file: h5py.File) -> str:
-    """Return a short list of what a user might have meant."""
-    named = [at for at, g in _walk(file, "/", set(), 0) if _get_class(g)] or [f"/{name}" for name in file]
-    more = f" and {len(named) - 6} more" if len(named) > 6 else ""
-    return (", ".join(named[:6]) + more) or "nothing in it"
+def _are_twins(smeared: _Found, other: _Found) -> bool:
+    """Return whether ``other`` is the desmeared curve of the same sample."""
+    if other.slit or smeared is other:
+        return False
+    base = smeared.place.lower().replace("_smr", "")
+    return base == other.place.lower() or (smeared.title == other.title != "")
 
 
-def _get_name(item: h5py.Dataset) -> str:
-    return posixpath.basename(item.name or "")
+def _describe_twins(one: _Found, smeared: _Found, path: Path, places: Places) -> str:
+    names = shorten(one.place, places), shorten(smeared.place, places)
+    return (
+        f"{path.name} holds {names[0]}, and {names[1]}, which is slit-smeared ({smeared.slit}) and left out; "
+        f"{path}::{names[0]} names the first alone"
+    )
 
 
-def _read_text(value: Any) -> str:
-    """Return an attribute or a scalar dataset as text: files hold str, bytes, numbers and arrays of one of them."""
-    if value is None:
-        return ""
-    if isinstance(value, np.ndarray):
-        return _read_text(value.flat[0]) if value.size == 1 else ""
-    return value.decode("utf-8", errors="replace").strip() if isinstance(value, bytes) else str(value).strip()
+def _read_frames(found: _Found, warnings: list[str]) -> Iterator[Columns | InputError]:
+    """Yield one set of columns per frame: every position on the axes of the intensity other than q."""
+    parts = found.parts
+    _check_size(found)
+    shape = parts.intensity.shape[: parts.axis] + parts.intensity.shape[parts.axis + 1 :]
+    frames = int(np.prod(shape))
+    q = None if parts.q.ndim > 1 else to_numbers(parts.q[()])
+    metadata = {"source": found.where, "title": found.title, "warnings": warnings}
+    if intensity_unit := read_text(read_attribute(parts.intensity, "units")):
+        metadata["intensity_unit"] = intensity_unit
+    empty = []
+    for index in range(frames):
+        row = tuple(int(i) for i in np.unravel_index(index, shape))
+        at = (*row[: parts.axis], slice(None), *row[parts.axis :])
+        intensity = to_numbers(parts.intensity[at])
+        if frames > 1 and _is_unwritten(intensity, parts.intensity):
+            empty.append(index)
+            continue
+        yield Columns(
+            to_numbers(parts.q[at]) if q is None else q,
+            intensity,
+            None if parts.sigma is None else to_numbers(parts.sigma[at]),
+            None if parts.weight is None else to_numbers(parts.weight[at if parts.weight.ndim > 1 else ()]),
+            parts.unit,
+            parts.axis_name,
+            f"{found.where} frame {index}" if frames > 1 else found.where,
+            {**metadata, "frame": index, **_name_position(parts, row)},
+            found.slit,
+        )
+    if empty:
+        yield InputError(f"{found.where}: nothing was written into {len(empty)} of {frames} frames: {_list(empty)}")
 
 
-def _read_names(value: Any) -> list[str]:
-    """Return the names in an ``axes`` attribute: an array of them, or the older "a,b" and "a:b"."""
-    if isinstance(value, np.ndarray) and value.size != 1:
-        return [_read_text(name) for name in value.flat]
-    text = _read_text(value).strip("[]")
-    return [name.strip() for name in text.replace(":", ",").split(",") if name.strip()]
+def _check_size(found: _Found) -> None:
+    """Refuse what is declared, but cannot be: a damaged header asks for more than any machine has."""
+    parts = found.parts
+    points, frames = parts.intensity.shape[parts.axis], parts.intensity.size // parts.intensity.shape[parts.axis]
+    if points > _MAX_POINTS or frames > _MAX_FRAMES:
+        raise InputError(f"{found.where}: declares {frames} curves of {points} points: damaged, or not curves")
+    for item in (parts.intensity, parts.q, parts.sigma, parts.weight):
+        if item is None or item.is_virtual or item.external or item.nbytes < _MAX_BYTES:
+            continue
+        if item.id.get_storage_size() * _MAX_EMPTY < item.nbytes:
+            size = item.nbytes / 2**30
+            raise InputError(f"{found.where}: declares {size:.0f} GiB, of which next to nothing was written")
+
+
+def _is_unwritten(intensity: FloatArray, dataset: h5py.Dataset) -> bool:
+    """Return whether a frame holds the value throughout that HDF5 fills the unwritten with, or NaN."""
+    fill = float(dataset.fillvalue)
+    return bool(np.isnan(intensity).all() or (intensity == fill).all())
+
+
+def _name_position(parts: CurveGroup, row: tuple[int, ...]) -> dict[str, Any]:
+    """Return where on the other axes a frame stands, if the file names them, as in a map: axis -> index."""
+    if len(parts.others) != len(row) or "." in parts.others or not row:
+        return {}
+    return {"position": dict(zip(parts.others, row, strict=True))}
+
+
+def _list(numbers: list[int]) -> str:
+    """Return numbers in words, runs as "3-7"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in runs]
+    return ", ".join(words[:8]) + (" and more" if len(words) > 8 else "")

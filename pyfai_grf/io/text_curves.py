@@ -1,25 +1,26 @@
-"""Curves in text of 2 or 3 columns: q, intensity and its standard error."""
+"""Curves in text: q, intensity, its error and more, with the headers and footers that programs write around them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles, find_names
 from pyfai_grf.io.columns import Columns, find_factor, is_angle
-
-#: a table of more lines than this is no scattering curve
-_MAX_BYTES = 64 * 1024 * 1024
+from pyfai_grf.io.pdh_footer import is_pdh_footer, read_pdh_footer
+from pyfai_grf.io.slit import describe_width, find_in_header, is_smeared_name
+from pyfai_grf.io.text_table import TextTable, has_numbers, read_lines, split_table
 
 #: how many lines above the numbers may name the columns (the four of a Fit2D .chi file, or names over units)
 _HEADER_LINES = 4
-
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
-_MISSING = {"", "nan", "-nan", "na", "n/a", "null", "none", "--", "-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan"}
-_INFINITE = {"1.#inf", "-1.#inf"}
+#: longer lines are not read for words
+_MAX_WORDS = 500
+#: so many lines at the start say what kind of text it is
+_KIND_LINES = 100
 
 _UNIT = (
     r"(?:1\s*/\s*(?:nm|Å|A|Ang(?:strom)?s?)\b|(?:nm|Å|A|Ang(?:strom)?)\s*(?:\^|\*\*)?\s*[{(]?\s*(?:-|−)\s*1\s*[})]?"
@@ -29,160 +30,96 @@ _UNIT = (
 _Q_WITH_UNIT = re.compile(
     rf"(?:\b|_)(?:q|radial|scattering[ _]vector)[\w ]{{0,12}}?[\s_,:=\[({{<|/]*({_UNIT})", re.IGNORECASE
 )
-_UNIT_LINE = re.compile(rf"(?:\b|_)(?:q|x|radial|dim1)[ _]?units?\W+(?:q_)?({_UNIT}|nm\b|A\b)", re.IGNORECASE)
+_UNIT_LINE = re.compile(
+    rf"(?:(?:\b|_)(?:q|x|radial|dim1)[ _]?units?|\bunits?[ _]q)\W+(?:q_)?({_UNIT}|nm\b|A\b)", re.IGNORECASE
+)
 # lines of pyFAI's header that say nothing of the columns: the file's name (it may contain anything), the frame's own
 # header in JSON, and the unfilled template that stands for the column names where errors are written too
 _FOREIGN = re.compile(r'-->|"[^"]*"\s*:|\{str\(')
 # a line of units under the names; the sign is asked for, since "A-1" may begin the name of a sample
 _ONLY_UNIT = re.compile(rf"^\W*(?=1\s*/|nm\s*[\^⁻]|[AÅ]\s*[\^⁻])({_UNIT})", re.IGNORECASE)
-_RESOLUTION = re.compile(r"^[(\[]?(?:d_?q|sigma_?q|delta_?q|q_?dev|q_?res(?:olution)?|resolution)\b", re.IGNORECASE)
-_ERROR = re.compile(r"^[(\[]?(?:sig|err|std|unc|d_?i|i_?dev|i_?err|delta_?i|e\b|dy)", re.IGNORECASE)
+
+#: what a text that is not a curve says of itself -> what it is, and what to give instead
+_KINDS = {
+    r"\bG\s?N\s?O\s?M\b": "the output of GNOM (a distance distribution and its fit): give the curve that GNOM read",
+    r"^#?\s*BIFT\b|\bP\(R\)": "a pair distance distribution P(r): give the curve that it was computed from",
+    r"\bQx\b.*\bQy\b|I\(Qx\s*,\s*Qy\)|^\s*6 q \(.*\)\s*\n\s*6 q \(": "a two-dimensional map over Qx and Qy: "
+    "average it over the azimuth first",
+    r"^\s*SIZE_[XY]\s*:": "a detector image: reduce it first",
+    r"\bspin[ -]?echo": "a spin-echo measurement (SESANS) in real space, not intensity over q",
+    r"^(?:\s+\d+){10}\s*\n\s*[A-Z]\d{5}\.\w{3}\s*$": "the header of an OTOKO/BSL data set, whose numbers are in "
+    "other files: convert it to text or CanSAS XML",
+}
 
 
-def read_text_columns(path: Path) -> Columns:
+def read_text_columns(path: Path, columns: Sequence[str] | None = None) -> Columns:
     """Return the columns of the text table at ``path``, with the q unit as its header says it ("" if it does not).
 
-    Comments begin with ``#`` or ``;``, other lines above the numbers are a header; commas, semicolons, tabs and blanks
-    separate. A line that breaks the table is an error: nothing is left out silently.
+    Comments begin with ``#`` or ``;``, other lines above the numbers are a header, text below them a footer; commas,
+    semicolons, tabs and blanks separate. A line that breaks the table is an error: nothing is left out silently.
+
+    Parameters
+    ----------
+    columns : names of the columns in order ("q", "I", "sigma", "dq", "-" for one that does not count), for a table
+        whose header does not settle it; further columns do not count.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is not text, or holds no table of 2 or 3 columns.
+        If the file cannot be read, is not text, holds no table, is known to be something else than a curve, or if it
+        is not certain which column is what.
     """
-    lines = _decode(path).splitlines()
-    header, rows = _split_header(lines, path)
-    names = _find_names(header, rows.shape[1])
-    sigma = _pick_sigma(rows, names, path)
-    unit, axis = _find_unit(header, names, path)
-    metadata = {"source": str(path), "frame": 0, "title": path.stem}
-    return Columns(rows[:, 0], rows[:, 1], sigma, None, unit, axis, str(path), metadata)
-
-
-def _decode(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path}: {path.stat().st_size / 2**20:.0f} MiB is not a table of a scattering curve")
-        raw = path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # what spreadsheets call "Unicode text"
-        return raw.decode("utf-16", errors="replace")
-    if b"\x00" in raw or sum(byte < 9 or 13 < byte < 32 for byte in raw[:4096]) > 16:
-        raise InputError(f"{path}: neither text nor HDF5: give a curve (for a detector frame: pyfai-grf analyze)")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _split_header(lines: list[str], path: Path) -> tuple[list[str], NDArray[np.float64]]:
-    """Return the lines above the table, comments among them, and the table (rows, columns)."""
-    parsed = [_parse_row(line) for line in lines]
-    start = _find_start(parsed)
-    if start is None:
-        hint = " (XML: convert it to NXcanSAS or to text)" if lines and lines[0].lstrip().startswith("<?xml") else ""
-        raise InputError(f"{path}: no table of numbers (q, I and perhaps sigma) found{hint}")
-    width = len(parsed[start] or ())
-    table = []
-    for number, (line, row) in enumerate(zip(lines[start:], parsed[start:], strict=True), start + 1):
-        if row is None:
-            raise InputError(f"{path}, line {number}: expected {width} numbers, found {line.strip()[:60]!r}")
-        if row and len(row) != width:
-            raise InputError(f"{path}, line {number}: {len(row)} columns, where the lines above have {width}")
-        if row:
-            table.append(row)
-    return lines[:start], np.array(table, dtype=np.float64)
-
-
-def _parse_row(line: str) -> tuple[float, ...] | None:
-    """Return the numbers in ``line``: () for a blank line or a comment, None for anything else."""
-    text = line.strip()
-    if not text or text[0] in "#;":
-        return ()
-    text = text.split("#")[0].rstrip()
-    if ";" in text:
-        cells = [cell.strip() for cell in text.split(";")]
-        cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+    lines = read_lines(path)
+    if has_numbers(lines[:_KIND_LINES]) and (kind := _find_kind(lines[:_KIND_LINES])):
+        raise InputError(f"{path}: {kind}")
+    table = split_table(lines, path)
+    width = table.rows.shape[1]
+    near = _find_near(table.header)
+    if columns is not None:
+        roles = assign_columns(columns, width, str(path))
     else:
-        cells = text.split()
-        if len(cells) > 1 and all(_DECIMAL_COMMA.fullmatch(cell) for cell in cells) and "," in text:
-            cells = [cell.replace(",", ".") for cell in cells]
-        else:
-            cells = re.split(r"\s*,\s*|\s+", text)
-    try:
-        return tuple(_parse_number(cell) for cell in cells)
-    except ValueError:
-        return None
+        _check_map(table, path)
+        roles = assign_roles(find_names(near, width), width, str(path))
+    unit, axis = _find_unit(table.header, near, roles, path)
+    slit = _find_slit(table, roles, unit)
+    if is_pdh_footer(table.footer):
+        footer = read_pdh_footer(table.footer, str(path))
+        unit, slit = footer.q_unit or unit, footer.slit or slit
+    q, intensity = table.rows[:, roles.q], table.rows[:, roles.intensity]
+    sigma = None if roles.sigma is None else table.rows[:, roles.sigma]
+    metadata = {"source": str(path), "frame": 0, "title": path.stem}
+    return Columns(q, intensity, sigma, None, unit, axis, str(path), metadata, slit)
 
 
-def _parse_number(cell: str) -> float:
-    text = cell.strip("\"'").lower()
-    if text in _MISSING:
-        return float("nan")
-    if text in _INFINITE:
-        return float("inf")
-    return float(text)
+def _find_kind(lines: list[str]) -> str:
+    """Return what the text is, if it says that it is something else than a curve."""
+    text = "\n".join(line[:_MAX_WORDS] for line in lines)
+    flags = re.IGNORECASE | re.MULTILINE
+    return next((kind for words, kind in _KINDS.items() if re.search(words, text, flags)), "")
 
 
-def _find_start(parsed: list[tuple[float, ...] | None]) -> int | None:
-    """Return the index of the first row of the table: the head of the longest run of rows of equal width >= 2."""
-    best, best_length = None, 0
-    start, length, width = 0, 0, 0
-    for index, row in enumerate(parsed):
-        if row == ():
-            continue
-        if row is None or len(row) != width:
-            start, length, width = index, 0, len(row or ())
-        length += 1
-        if width >= 2 and length > best_length and not all(np.isnan(parsed[start] or ())):
-            best, best_length = start, length
-    return best
+def _check_map(table: TextTable, path: Path) -> None:
+    """Refuse a table whose first two columns both run from negative to positive."""
+    if table.rows.shape[1] < 3:
+        return
+    negative, positive = (table.rows[:, :2] < 0).mean(axis=0), (table.rows[:, :2] > 0).mean(axis=0)
+    if (negative > 0.1).all() and (positive > 0.1).all():
+        raise InputError(
+            f"{path}: the first two columns both run from negative to positive: a two-dimensional map, not a curve "
+            "(if they are q and I nevertheless, say so with --columns)"
+        )
 
 
 def _find_near(header: list[str]) -> list[str]:
     """Return the few lines just above the table, without comment signs."""
-    lines = [line.strip().lstrip("#;").strip() for line in header]
+    lines = [line[:_MAX_WORDS].strip().lstrip("#;").strip() for line in header]
     return [line for line in lines if line and not _FOREIGN.match(line)][-_HEADER_LINES:]
 
 
-def _find_names(header: list[str], width: int) -> list[str]:
-    """Return the names of the columns if a line just above the table has as many words as the table columns."""
-    for line in reversed(_find_near(header)):
-        for words in (re.split(r"\s*[,;\t]\s*", line), re.split(r"\s{2,}", line), line.split()):
-            if len(words) == width and not all(_is_number(word) for word in words):
-                return [word.strip("\"'<>") for word in words]
-    return []
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _pick_sigma(rows: NDArray[np.float64], names: list[str], path: Path) -> NDArray[np.float64] | None:
-    width = rows.shape[1]
-    if width == 2:
-        return None
-    if width == 3:
-        return None if names and _RESOLUTION.search(names[2]) else rows[:, 2]
-    errors = [i for i, name in enumerate(names) if i > 1 and _ERROR.search(name) and not _RESOLUTION.search(name)]
-    if len(errors) == 1:
-        return rows[:, errors[0]]
-    raise InputError(
-        f"{path}: {width} columns, and no header that says which is the error of the intensity: "
-        "keep two (q, I) or three (q, I, sigma)"
-    )
-
-
-def _find_unit(header: list[str], names: list[str], path: Path) -> tuple[str, str]:
+def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path) -> tuple[str, str]:
     """Return the q unit in the header's own words ("" if none) and what it calls the abscissa."""
-    near = _find_near(header)
-    axis = names[0] if names else next((line for line in near if _is_axis_line(line)), "")
-    own = [line for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
+    axis = roles.names[roles.q] if roles.names else next((line for line in near if _is_axis_line(line)), "")
+    own = [line[:_MAX_WORDS] for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
     found = [match.group(1) for line in own if (match := _UNIT_LINE.search(line))]
     for line in near:
         match = _Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line)
@@ -197,3 +134,16 @@ def _find_unit(header: list[str], names: list[str], path: Path) -> tuple[str, st
 def _is_axis_line(line: str) -> bool:
     """Return whether a header line without one word per column still names an angle (Fit2D .chi)."""
     return is_angle(line) and len(line.split()) <= 8
+
+
+def _find_slit(table: TextTable, roles: Roles, unit: str) -> str:
+    """Return what says that the curve is slit-smeared, "" if nothing does."""
+    smeared = [name for name in roles.names if is_smeared_name(name)]
+    if smeared:
+        return f"column {smeared[0]}"
+    if roles.resolution is not None:
+        name = roles.names[roles.resolution] if roles.names else "dq"
+        q = table.rows[:, roles.q]
+        if found := describe_width(table.rows[:, roles.resolution], q[np.isfinite(q)], name, unit):
+            return found
+    return find_in_header(line[:_MAX_WORDS] for line in table.header)

@@ -37,8 +37,9 @@ def draw_frame(panel: Axes, frame: ArrayLike) -> None:
         cmap=colors,
         origin="lower",
         extent=(-0.5, shape[1] - 0.5, -0.5, shape[0] - 0.5),
-        # the default is called "auto" since matplotlib 3.10, "antialiased" before
-        interpolation="nearest" if max(counts.shape) < 300 else None,
+        interpolation="nearest"
+        if max(counts.shape) < 300
+        else None,  # "auto" to matplotlib 3.10, "antialiased" to older ones
     )
     # inside the panel's own box, so that the colour bar keeps the height of the image and takes no room elsewhere
     is_wide = shape[1] > 1.3 * shape[0]

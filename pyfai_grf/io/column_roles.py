@@ -1,0 +1,141 @@
+"""Which column of a table is q, which the intensity, which its error: as a header names them, or as the user does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyfai_grf.core.errors import InputError
+
+#: what a user may call a column; "-" is a column that does not count
+COLUMN_NAMES = ("q", "I", "sigma", "dq", "-")
+
+_START = r"^[\s<(\[{\"'#]*"
+#: a prefix that programs put before the names of columns (Irena, GRASP, ATSAS), or none
+_PREFIX = r"(?:(?:m_)?(?:dsm|smr)_|mod_|s?exp_?)?"
+_Q = re.compile(rf"{_START}{_PREFIX}(?:q(?![a-z])|q_?vec|x\b|radial|scattering[ _]vector|s(?:exp)?\b)", re.IGNORECASE)
+_INTENSITY = re.compile(
+    rf"{_START}{_PREFIX}(?:i(?![a-z])|i_?exp|iq\b|i_?fit|int|y\b|r_|counts?\b|cross[ _-]?section|j\b)", re.IGNORECASE
+)
+_RESOLUTION = re.compile(
+    rf"{_START}{_PREFIX}(?:d_?q(?![a-z])|d_?x\b|d?_?sig(?:ma)?_?q|delta_?q|q_?(?:dev|err|sig)|q_?res|resolution|mean_?q|q_?mean)",
+    re.IGNORECASE,
+)
+_ERROR = re.compile(
+    rf"{_START}{_PREFIX}(?:sig|err|std|stand|unc|d_?i(?![a-z])|d_?y\b|i_?(?:dev|err|unc|sig)|i\(q\)_?err|delta_?i|e\b|s_)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The indices of the columns, None where there is none, and the columns' names, () where they have none."""
+
+    q: int
+    intensity: int
+    sigma: int | None = None
+    resolution: int | None = None
+    names: tuple[str, ...] = ()
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """Return the columns that ``text`` names, as in "q,I,sigma" or "q,-,I".
+
+    Raises
+    ------
+    InputError
+        If a name is not one of q, I, sigma, dq and -, is given twice, or q or I is missing.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    known = {name.lower(): name for name in COLUMN_NAMES}
+    strange = [name for name in names if name.lower() not in known]
+    if strange:
+        raise InputError(f"no column is called {strange[0]!r}: give names in order out of q, I, sigma, dq and - (skip)")
+    names = tuple(known[name.lower()] for name in names)
+    repeated = [name for name in COLUMN_NAMES if name != "-" and names.count(name) > 1]
+    if repeated:
+        raise InputError(f"{text!r} names {repeated[0]} twice")
+    if "q" not in names or "I" not in names:
+        raise InputError(f"{text!r} does not say which columns are q and I: give for example q,I,sigma")
+    return names
+
+
+def assign_columns(columns: Sequence[str], width: int, where: str) -> Roles:
+    """Return the roles that the user gave to the columns of a table of ``width``; further columns do not count.
+
+    Raises
+    ------
+    InputError
+        If the table has fewer columns than names were given.
+    """
+    if len(columns) > width:
+        raise InputError(f"{where}: {len(columns)} columns are named, {','.join(columns)}, and the table has {width}")
+    place = {name: columns.index(name) for name in columns if name != "-"}
+    return Roles(place["q"], place["I"], place.get("sigma"), place.get("dq"))
+
+
+def find_names(lines: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return the names of the columns if one of ``lines`` has as many words as the table columns; the last such."""
+    for line in reversed(lines):
+        text = re.sub(r"^.*?\bcolumns?\b(?: are)?\s*[:=|]\s*", "", line, flags=re.IGNORECASE)
+        piped = text.strip("| ").split("|")
+        for words in (piped, re.split(r"\s*[,;\t]\s*", text), re.split(r"\s{2,}", text), text.split()):
+            words = [word.strip(" \"'<>") for word in words if word.strip()]
+            if len(words) == width and not any(_is_number(word) for word in words) and not _are_letters(words):
+                return tuple(words)
+    return ()
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_letters(words: Sequence[str]) -> bool:
+    """Return whether the words are the letters that a spreadsheet puts above its columns."""
+    codes = [ord(word) for word in words if len(word) == 1]
+    return len(codes) == len(words) and codes == list(range(codes[0], codes[0] + len(codes)))
+
+
+def assign_roles(names: tuple[str, ...], width: int, where: str) -> Roles:
+    """Return the roles of the columns of a table as its header names them; without names q, I and sigma, in order.
+
+    Raises
+    ------
+    InputError
+        If it is not certain which column is the error of the intensity.
+    """
+    if width == 2 and not names:
+        return Roles(0, 1)
+    if width == 3 and not names:
+        return Roles(0, 1, 2)
+    errors = [i for i, name in enumerate(names) if _ERROR.search(name) and not _RESOLUTION.search(name)]
+    widths = [i for i, name in enumerate(names) if _RESOLUTION.search(name)]
+    others = [i for i in range(len(names)) if i not in errors and i not in widths]
+    found_q = [i for i in others if _Q.search(names[i])]
+    found_i = [i for i in others if _INTENSITY.search(names[i])]
+    q = found_q[0] if found_q else 0
+    intensity = next((i for i in found_i if i != q), 1 if q == 0 else 0)
+    resolution = widths[0] if widths else None
+    is_told = bool(found_q or found_i)
+    if len(errors) == 1 and (is_told or width == 3) and errors[0] not in (q, intensity):
+        return Roles(q, intensity, errors[0], resolution, names)
+    if width == 2 and not (is_told and (errors or widths)):
+        return Roles(q, intensity, None, None, names)
+    if width == 3 and resolution == 2 and not errors:
+        return Roles(q, intensity, None, resolution, names)
+    if width == 3 and not errors and 2 in others and 2 not in found_i:  # a name that says nothing of the third
+        return Roles(0, 1, 2, None, names)
+    what = f" ({', '.join(names)})" if names else ""
+    raise InputError(
+        f"{where}: {width} columns{what}, and no header that says which one is the error of the intensity: "
+        f"name them with --columns, for example --columns {_suggest(width)}"
+    )
+
+
+def _suggest(width: int) -> str:
+    return ",".join(("q", "I", "sigma", "dq", *("-" * width))[:width]) if width > 2 else "q,I"
