@@ -21,7 +21,7 @@ def judge_alternative(model: Model, row: PredictionRow, alternative: Curve | Non
     try:
         other = model.predict_points([clean_curve(alternative)]).get_row(0)
     except InputError:
-        return replace(row, is_applicable=False, reason=_join(row.reason, f"{seen}: without them no curve is left"))
+        return replace(row, is_applicable=False, reason=_join(row.reason, f"{seen}: read robustly, no curve is left"))
     moved = [
         f"{name} would be {other.values[name]:.4g}"
         for name, value in row.values.items()

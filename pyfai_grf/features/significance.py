@@ -95,13 +95,3 @@ def _make_groups(intensity: FloatArray, sigma: FloatArray, weight: FloatArray, s
         if current.mean > max(significance * current.sigma, 0.0):
             break
     return groups if current is None else [*groups, current]
-
-
-def explain_merging(fraction: float) -> str:
-    """Return why a curve with this fraction of merged points is not applicable, or "" if it is."""
-    if fraction <= MERGED_FRACTION_LIMIT:
-        return ""
-    return (
-        f"{fraction:.0%} of the points are not significantly positive (at most {MERGED_FRACTION_LIMIT:.0%}): "
-        "count longer, or check the background"
-    )

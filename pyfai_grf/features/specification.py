@@ -17,6 +17,9 @@ from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 #: once over the whole grid and once over the last third, where a subtracted background shows
 NOISE_FEATURES = {"scatter": ("scatter",), "counts": ("counts", "counts in the last third")}
 
+#: an intensity that is negative by this many standard errors is not noise
+OVERSUBTRACTED = 3.0
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
@@ -69,11 +72,14 @@ class Features:
 
     ``values`` (N, F): ln of the B binned, normalised intensities, then the noise. ``merged`` (N,): part of the bins
     that had to be merged to be significant. ``errors`` (N, B): relative standard errors of the bins, 0 if unknown.
+    ``negative_from`` (N,): the q in 1/nm from which on the intensity is negative by more than three standard errors,
+    NaN where it is not: more background was subtracted than there is.
     """
 
     values: FloatArray
     merged: FloatArray
     errors: FloatArray
+    negative_from: FloatArray
 
 
 def make_spec(q_nm1: FloatArray, noise: str, bins: int = 60) -> FeatureSpec:
@@ -109,16 +115,17 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
     if not np.all(invariant > 0):
         raise InputError("the invariant of a curve is not positive: more background was subtracted than there is")
     binned = bin_curves(spec, intensity / invariant[:, np.newaxis])
-    merged, errors = np.zeros(len(intensity)), np.zeros_like(binned)
+    merged, errors, negative_from = np.zeros(len(intensity)), np.zeros_like(binned), np.full(len(intensity), np.nan)
     if sigma is not None:
         sigma = np.atleast_2d(np.asarray(sigma, dtype=np.float64))
         errors = bin_curves(spec, sigma / invariant[:, np.newaxis], is_error=True)
+        negative_from = _find_negative(spec, binned, errors)
         _merge_bins(spec, binned, errors, merged)
     if not np.all(binned > 0):
         _merge_bins(spec, binned, errors, merged, significance=0.0)
     noise = _measure_counts(intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
     positive = np.maximum(binned, np.finfo(float).tiny)
-    return Features(np.column_stack((np.log(positive), noise)), merged, errors / positive)
+    return Features(np.column_stack((np.log(positive), noise)), merged, errors / positive, negative_from)
 
 
 def bin_curves(spec: FeatureSpec, values: FloatArray, is_error: bool = False) -> FloatArray:
@@ -141,6 +148,17 @@ def _merge_bins(
         curve, fraction = merge_nonpositive(Points(q, binned[row], errors[row], weight), significance)
         binned[row], errors[row] = curve.intensity, curve.sigma
         merged[row] = max(merged[row], fraction)
+
+
+def _find_negative(spec: FeatureSpec, binned: FloatArray, errors: FloatArray) -> FloatArray:
+    """Return (N,) the q from which on the sum of all bins (N, B) to the end is most negative, NaN where it is not."""
+    weight = np.add.reduceat(spec.q_nm1, spec.starts)
+    signal = np.cumsum((binned * weight)[:, ::-1], axis=1)[:, ::-1]
+    error = np.sqrt(np.cumsum(((errors * weight) ** 2)[:, ::-1], axis=1))[:, ::-1]
+    ratio = signal / np.where(error > 0, error, np.inf)
+    lowest = np.argmin(ratio, axis=1)
+    is_negative = ratio[np.arange(len(ratio)), lowest] < -OVERSUBTRACTED
+    return np.where(is_negative, spec.q_bins_nm1[lowest], np.nan)
 
 
 def _measure_counts(intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:

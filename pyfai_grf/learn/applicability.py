@@ -9,9 +9,10 @@ import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS, Material
-from pyfai_grf.features.significance import explain_merging
-from pyfai_grf.features.specification import Features, FeatureSpec, bin_curves
+from pyfai_grf.features.significance import MERGED_FRACTION_LIMIT
+from pyfai_grf.features.specification import OVERSUBTRACTED, Features, FeatureSpec, bin_curves
 from pyfai_grf.learn.smooth import Projection
+from pyfai_grf.learn.symptoms import describe_symptoms
 from pyfai_grf.theory.closed_form import average_curves
 from pyfai_grf.theory.spectra import Spectrum
 
@@ -35,21 +36,39 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
     residual = projection.measure_residual(features.values)
     reasons = []
     for row, column in enumerate(worst):
-        if merged := explain_merging(float(features.merged[row])):
-            reasons.append(merged)
-        elif outside[row, column] > _RANGE_SLACK and column >= len(spec.names) - count:
+        is_outside = outside[row, column] > _RANGE_SLACK
+        if features.merged[row] > MERGED_FRACTION_LIMIT:
+            reasons.append(_explain_merging(features, row))
+        elif is_outside and column >= len(spec.names) - count:
             reasons.append("the curve is noisier than all of the training data: count longer, or average frames")
-        elif outside[row, column] > _RANGE_SLACK:
+        elif is_outside or residual[row] > _RESIDUAL_SLACK:
+            values = features.values[row, :-count]
+            seen = describe_symptoms(spec.q_bins_nm1, values, features.errors[row])
             side = "above" if z[row, column] > 0 else "below"
-            reasons.append(f"{spec.names[column]} is {side} all of the training data: not a material of this class")
-        elif residual[row] > _RESIDUAL_SLACK:
-            reasons.append(
-                f"the curve's shape is {residual[row]:.1f} times farther from the model's than 99.9 % of the training "
-                "data: not a material of this class"
-            )
+            if not seen and is_outside:
+                seen = f"the {spec.names[column]} is {side} all of the training data"
+            elif not seen:
+                seen = (
+                    f"the curve's shape is {residual[row]:.1f} times farther from the model's than 99.9 % of the "
+                    "training data"
+                )
+            reasons.append(f"{seen}: not a material of this class as it stands")
         else:
             reasons.append("")
     return reasons
+
+
+def _explain_merging(features: Features, row: int) -> str:
+    """Return why too many bins of curve ``row`` say nothing by themselves."""
+    if np.isfinite(start := features.negative_from[row]):
+        return (
+            f"the intensity is negative by more than {OVERSUBTRACTED:.0f} standard errors from q = {start:.2g} per nm "
+            "on: more background was subtracted than there is"
+        )
+    return (
+        f"low statistics: {features.merged[row]:.0%} of the model's q bins do not stand out of their noise by "
+        f"themselves (at most {MERGED_FRACTION_LIMIT:.0%} may): count longer, average frames, or check the background"
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ def judge_fit(fit: Fit, limit: float) -> list[str]:
         if not misfit <= _MISFIT_SLACK * limit:
             reasons.append(
                 f"the expected curve of the predicted values misses this one {np.sqrt(misfit / limit):.1f} times more "
-                "than it may: not a material of this class"
+                "than it may: not a material of this class as it stands"
             )
         elif abs(flat) > _BACKGROUND_LIMIT + 3 * error:
             reasons.append(

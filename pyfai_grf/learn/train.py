@@ -82,7 +82,8 @@ def measure_misfit(model: Model, examples: Examples) -> float | None:
     """Return what 99.9 % of ``examples`` miss the expected curve of their prediction by; None for "@paper"."""
     if examples.errors is None:
         return None
-    features = Features(examples.features, np.zeros(len(examples.features)), examples.errors)
+    count = len(examples.features)
+    features = Features(examples.features, np.zeros(count), examples.errors, np.full(count, np.nan))
     a, porosity = (model.regressors[n].predict(model.projection, examples.features)[0] for n in ("a", "porosity"))
     return float(np.quantile(fit_expected(model.spec, features, a, porosity, model.spectrum).misfit, 0.999))
 
