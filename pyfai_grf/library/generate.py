@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
-from functools import partial
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.published import GENERATOR_VERSION
+from pyfai_grf.core.versions import GENERATOR_VERSION
+from pyfai_grf.library.contents import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.library.design import get_point, get_seed
 from pyfai_grf.library.shard import Shard, open_shard, remove_drafts
-from pyfai_grf.library.structures import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.kernels import count_boundaries
 from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
@@ -66,7 +65,7 @@ def generate_library(
     if not missing:
         return shard
     crew = Crew(crew) if isinstance(crew, str) else crew
-    with open_workers(crew, partial(simulate_structure, setting=setting)) as simulate, _Saver(shard) as saver:
+    with open_workers(crew, StructureTask(setting)) as simulate, _Saver(shard) as saver:
         for structures, workers in simulate(missing):
             for structure in structures:
                 shard.add(structure)
@@ -122,6 +121,21 @@ def _describe_differences(found: Setting, wanted: Setting) -> str:
     """Return the fields that differ with both values, "" if none does."""
     pairs = [(field.name, getattr(found, field.name), getattr(wanted, field.name)) for field in fields(Setting)]
     return ", ".join(f"{name} {old}, not {new}" for name, old, new in pairs if old != new)
+
+
+@dataclass(frozen=True)
+class StructureTask:
+    """The simulation of the structures of one library, for the workers."""
+
+    setting: Setting
+
+    def run(self, backend: Backend, index: int) -> Structure:
+        """Return structure ``index``."""
+        return simulate_structure(backend, self.setting, index)
+
+    def describe(self, index: int) -> str:
+        """Return "structure" and its number."""
+        return f"structure {index}"
 
 
 def simulate_structure(backend: Backend, setting: Setting, index: int) -> Structure:

@@ -22,8 +22,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.library.contents import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
 from pyfai_grf.library.design import get_split
-from pyfai_grf.library.structures import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
 
 __all__ = ["DENSITIES", "Setting", "Shard", "Structure", "open_shard", "read_setting", "remove_drafts"]
 

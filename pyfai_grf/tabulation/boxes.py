@@ -21,7 +21,7 @@ from pyfai_grf.core.backend import Backend
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
 from pyfai_grf.simulation.kernels import PLANES
 from pyfai_grf.tabulation.depth import LOOPS, fill_coverage, measure_depth
-from pyfai_grf.tabulation.setting import (
+from pyfai_grf.tabulation.grids import (
     RAMP_WIDTH,
     BoxSetting,
     Grid,

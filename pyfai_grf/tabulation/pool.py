@@ -23,7 +23,7 @@ from pyfai_grf.tabulation.controls import (
     measure_boxes,
     regress_modes,
 )
-from pyfai_grf.tabulation.setting import KINDS
+from pyfai_grf.tabulation.grids import KINDS
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.tabulation.sums import Sums, compute_reference, read_sums
 

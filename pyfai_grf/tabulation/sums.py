@@ -8,7 +8,7 @@ import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.tabulation.setting import RAMP_WIDTH, BoxSetting, count_modes, get_grid, number_shells
+from pyfai_grf.tabulation.grids import RAMP_WIDTH, BoxSetting, count_modes, get_grid, number_shells
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.theory.cross_spectra import compute_cross_spectra
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyfai_grf.core.errors import GrfError, InputError
+from pyfai_grf.core.published import PAPER_SPECTRUM
 from pyfai_grf.theory.sampled_spectrum import Spectrum, check_density, integrate_moment, transform_spectrum
 from pyfai_grf.theory.spectral_shapes import MaternSpectrum, PowerSpectrum, ShellSpectrum
 
@@ -34,8 +35,8 @@ __all__ = [
     "spectral_density",
 ]
 
-#: the published spectral density, (1 + (aq)^8)^-2
-DEFAULT_SPECTRUM = "roding2022"
+#: the published spectral density
+DEFAULT_SPECTRUM = PAPER_SPECTRUM
 #: entry points by which installed packages bring their own spectra
 ENTRY_POINT_GROUP = "pyfai_grf.spectra"
 

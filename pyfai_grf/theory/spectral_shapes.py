@@ -12,6 +12,7 @@ from scipy.special import gamma, kv
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.published import PAPER_SPECTRUM
 from pyfai_grf.theory.sampled_spectrum import Spectrum
 
 #: why a field needs a finite <q^2>
@@ -39,7 +40,7 @@ class PowerSpectrum(Spectrum):
     @property
     def text(self) -> str:
         """The canonical text; n = 8 has only one, ``roding2022``."""
-        return "roding2022" if self.n == 8 else super().text
+        return PAPER_SPECTRUM if self.n == 8 else super().text
 
     def density(self, k: Any) -> Any:
         """Return (1 + k^n)^-2."""

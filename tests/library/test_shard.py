@@ -13,10 +13,10 @@ import pytest
 
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.library.contents import encode_intensity
 from pyfai_grf.library.design import get_split
 from pyfai_grf.library.generate import simulate_structure
 from pyfai_grf.library.shard import DENSITIES, Setting, Shard, open_shard, read_setting
-from pyfai_grf.library.structures import encode_intensity
 from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 

@@ -14,8 +14,8 @@ from pyfai_grf.tabulation import boxes
 from pyfai_grf.tabulation.check import compare_boxes
 from pyfai_grf.tabulation.controls import GROUPS
 from pyfai_grf.tabulation.fit import make_table
+from pyfai_grf.tabulation.grids import BoxSetting
 from pyfai_grf.tabulation.pool import Pooled, pool_boxes
-from pyfai_grf.tabulation.setting import BoxSetting
 from pyfai_grf.tabulation.store import BoxFolder, Plan, add_boxes, open_boxes
 from pyfai_grf.theory import three_phase
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity

@@ -8,10 +8,9 @@ import numpy as np
 from scipy.special import ndtr
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.theory.spectra import get_spectrum
+from pyfai_grf.core.versions import RECIPE_VERSION
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
 
-#: raised when the same seed would give other numbers; boxes of different versions are not pooled
-RECIPE_VERSION = 1
 X_FINE, X_COARSE, X_WIDE = 25.5, 12.0, 4.0
 KINDS = ("fine", "coarse", "wide", "pair")
 #: products with the solids of all porosities are kept up to here
@@ -39,7 +38,7 @@ class BoxSetting:
         If a value is outside what can be simulated.
     """
 
-    spectrum: str = "roding2022"
+    spectrum: str = DEFAULT_SPECTRUM
     seed: int = 1
     shape: int = 512
     voxels_per_a: float = 16.0

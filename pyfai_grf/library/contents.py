@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.published import GENERATOR_VERSION, PAPER_SHAPE, PAPER_SMOOTHING_NM, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.published import PAPER_SHAPE, PAPER_SMOOTHING_NM, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM
 
 #: densities at which intensities are stored; the quadratic through them gives every other (all three are positive)
