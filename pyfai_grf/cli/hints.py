@@ -10,6 +10,10 @@ HINTS = {
     "device": "--device cpu",
     "device of all workers": "--device cpu or --device cuda",
     "fewer workers": "--workers N",
+    "length scale": "--length-scale S",
+    "library": "'pyfai-grf generate {path} --count N' makes one",
+    "seed": "--seed N",
+    "table": "'pyfai-grf tabulate BOXES --count 60 --spectrum {spectrum} -o TABLE.npz' makes one",
     "scheduler file": "'dask scheduler --scheduler-file {path}' writes one",
 }
 

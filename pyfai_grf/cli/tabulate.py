@@ -100,12 +100,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_table(folder: BoxFolder, path: Path, is_quiet: bool) -> None:
+    from pyfai_grf.core.published import PAPER_LAYER_DENSITY
     from pyfai_grf.tabulation.fit import fit_table
 
     table = fit_table(folder)
     table.save(path)
     if is_quiet:
         return
-    for density in (0.0, 0.65, 1.0):
+    for density in (0.0, PAPER_LAYER_DENSITY, 1.0):
         median, highest = table.summarise_error(density)
         print(f"{path}: standard error at layer density {density:g}: median {median:.2%}, 99 % below {highest:.2%}")

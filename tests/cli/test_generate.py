@@ -39,7 +39,7 @@ def test_a_library_of_an_older_generator(path, capsys):
     assert main(["generate", str(path), "--count", "3", "--device", "cpu"]) == 1
     said = capsys.readouterr().err
     assert f"made by generator version 0, this is version {GENERATOR_VERSION}: it can be used as it is but not" in said
-    assert "start another file with another --seed" in said
+    assert "start another file with another seed (--seed N)" in said
 
 
 @pytest.mark.parametrize("options", [["--workers", "0"], ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]])

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
-
-import pytest
-
 from pyfai_grf.cli.hints import HINTS, word_problem
-from pyfai_grf.core.errors import DeviceError, GrfError, InputError
+from pyfai_grf.core.errors import DeviceError, InputError
 
 
 def test_a_problem_without_a_hint_is_its_message() -> None:
@@ -21,10 +17,3 @@ def test_a_hint_follows_the_message() -> None:
 def test_facts_stand_in_the_hint() -> None:
     problem = InputError("no scheduler file", "scheduler file", path="cluster.json")
     assert word_problem(problem) == "no scheduler file ('dask scheduler --scheduler-file cluster.json' writes one)"
-
-
-@pytest.mark.parametrize("kind", [GrfError, InputError, DeviceError])
-def test_hint_and_facts_travel_between_processes(kind: type[GrfError]) -> None:
-    problem = pickle.loads(pickle.dumps(kind("message", "hint", value=3)))
-    assert type(problem) is kind
-    assert (str(problem), problem.hint, problem.facts) == ("message", "hint", {"value": 3})

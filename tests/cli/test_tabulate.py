@@ -60,7 +60,7 @@ def test_another_setting_needs_another_folder(boxes: str) -> None:
 
 
 def test_no_table_without_boxes(boxes: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two at least"):
+    with pytest.raises(InputError, match="at least two"):
         _run([boxes, *_SMALL, "-o", str(tmp_path / "table.npz")])
 
 

@@ -204,7 +204,7 @@ def test_what_goes_wrong_in_a_structure_is_one_line(tmp_path, undisturbed, monke
 
 
 def test_bad_requests(tmp_path, setting):
-    with pytest.raises(InputError, match="--count is 0"):
+    with pytest.raises(InputError, match="count is 0"):
         generate_library(tmp_path / "new.h5", 0, setting, "cpu")
     with pytest.raises(DeviceError, match="unknown device"):
         generate_library(tmp_path / "new.h5", 1, setting, "gpu")

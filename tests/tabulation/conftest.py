@@ -6,6 +6,7 @@ import pytest
 
 from pyfai_grf.tabulation import boxes
 from pyfai_grf.tabulation.grids import BoxSetting
+from pyfai_grf.tabulation.store import BoxFolder, Plan, add_boxes, open_boxes
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,14 @@ def quick_pilot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the pilot that chooses the thicknesses take one small box."""
     monkeypatch.setattr(boxes, "_PILOT_SHAPE", 64)
     monkeypatch.setattr(boxes, "_PILOT_BOXES", 1)
+
+
+@pytest.fixture(scope="session")
+def small_folder(small: BoxSetting, tmp_path_factory: pytest.TempPathFactory) -> BoxFolder:
+    """A folder with enough boxes of each kind to be pooled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boxes, "_PILOT_SHAPE", 64)
+        patch.setattr(boxes, "_PILOT_BOXES", 1)
+        folder = open_boxes(tmp_path_factory.mktemp("boxes") / "small", small)
+    add_boxes(folder, Plan(coarse=20, fine=4, wide=12, pair=4))
+    return folder
