@@ -4,7 +4,7 @@ structures      slices of two- and three-phase structures, as in Fig. 1 and 2 of
 two_phases      simulated two-phase curves on the closed form, with residuals
 spectra         slices and expected curves of the spectral densities that are shipped
 table_error     the own error of the table of expected three-phase curves
-Each takes up to a minute or two on two cores. The table against fresh simulations is draw_three_phases.py's.
+Each takes up to two minutes on two cores. draw_three_phases.py compares the table with fresh simulations.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 import pyfai_grf as grf
 from pyfai_grf.core.backend import get_backend
+from pyfai_grf.core.published import PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.simulation.intensity import ShellSums, compute_shells, count_points
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 from pyfai_grf.theory.three_phase import expected_three_phase_error
@@ -26,7 +27,9 @@ FOLDER = Path(__file__).parent
 PHASES = ListedColormap(["#ffffff", "#56b4e9", "#333333"])  # pore, layer, solid
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
 #: mean |F|^2 of the published box, on whose scale curves are simulated, over I/V in nm^3
-PAPER_SCALE = 512**3 / 0.5**3
+PAPER_SCALE = (PAPER_SHAPE / PAPER_VOXEL_SIZE_NM) ** 3
+#: edge of the published box in nm
+PAPER_EDGE_NM = PAPER_SHAPE * PAPER_VOXEL_SIZE_NM
 
 
 def save(figure: Figure, name: str) -> None:
@@ -54,7 +57,7 @@ def draw_structures() -> None:
         for panel, (a, porosity, layer) in zip(line, points, strict=True):
             volume = grf.make_structure(a, porosity, layer, shape=256, seed=2)
             text = f"a = {a:g} nm, porosity {porosity:g}" + (f"\nlayer fraction {layer:g}" if layer else "\ntwo phases")
-            show_slice(panel, volume, text, 0.5)
+            show_slice(panel, volume, text, PAPER_VOXEL_SIZE_NM)
     figure.suptitle("pore white, layer blue, solid dark; slices of 128 nm, bar 20 nm", fontsize=10)
     save(figure, "structures")
 
@@ -64,17 +67,17 @@ def simulate_two_phases(a: float, porosity: float, q: np.ndarray, boxes: int) ->
     backend = get_backend()
     model = StructureModel(a, porosity, smoothing_nm=0.0)
     labels = (make_labels(backend, model, [77, seed]) for seed in range(boxes))
-    shells = (compute_shells(backend, one, 0.5, q[-1]) for one in labels)
+    shells = (compute_shells(backend, one, PAPER_VOXEL_SIZE_NM, q[-1]) for one in labels)
     return np.array([one.compute_intensity(q, 0.0) for one in shells]) / PAPER_SCALE
 
 
 def average_theory(a: float, porosity: float, q: np.ndarray) -> np.ndarray:
     """Return Eq. 4's mean of the closed form over the grid points of the published box: its window is 0.01 per nm."""
-    size = int(np.ceil(q[-1] * 256 / (2 * np.pi)) + 5) ** 2 + 1
-    theory = grf.expected_intensity(2 * np.pi / 256 * np.sqrt(np.arange(size)), a, porosity)
+    size = int(np.ceil(q[-1] * PAPER_EDGE_NM / (2 * np.pi)) + 5) ** 2 + 1
+    theory = grf.expected_intensity(2 * np.pi / PAPER_EDGE_NM * np.sqrt(np.arange(size)), a, porosity)
     sums = np.zeros((3, size))
-    sums[2] = theory * count_points(512, size)
-    return ShellSums(sums, 512, 0.5).compute_intensity(q, 0.0)
+    sums[2] = theory * count_points(PAPER_SHAPE, size)
+    return ShellSums(sums, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM).compute_intensity(q, 0.0)
 
 
 def fold_tail(q: np.ndarray, voxel_size: float, reach: int = 8) -> np.ndarray:
@@ -94,7 +97,7 @@ def draw_two_phases(boxes: int = 8) -> None:
     q = np.geomspace(0.04, 3.0, 60)
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    bias = fold_tail(q, 0.5)
+    bias = fold_tail(q, PAPER_VOXEL_SIZE_NM)
     for colour, (a, porosity) in zip(COLOURS, [(1.0, 0.3), (2.0, 0.5), (4.0, 0.3), (8.0, 0.7)], strict=True):
         curves = simulate_two_phases(a, porosity, q, boxes)
         label = f"a = {a:g} nm, porosity {porosity:g}"
@@ -105,9 +108,9 @@ def draw_two_phases(boxes: int = 8) -> None:
         right.fill_between(q, (mean - error) / theory - 1, (mean + error) / theory - 1, color=colour, alpha=0.3, lw=0)
         right.semilogx(q, mean / theory - 1, color=colour, lw=1)
         beyond = np.abs(mean - theory * (1 + bias)) / error
-        told = f"{np.median(beyond):.1f} standard errors (median), {beyond.max():.1f} at most"
-        sys.stdout.write(f"a {a:g}, porosity {porosity:g}: {told}\n")
-    right.semilogx(q, bias, "k--", lw=1, label="Porod tail folded back by 0.5 nm voxels")
+        deviation = f"{np.median(beyond):.1f} standard errors (median), {beyond.max():.1f} at most"
+        sys.stdout.write(f"a {a:g}, porosity {porosity:g}: {deviation}\n")
+    right.semilogx(q, bias, "k--", lw=1, label=f"Porod tail folded back by {PAPER_VOXEL_SIZE_NM} nm voxels")
     right.axhline(0, color="k", lw=0.5)
     right.set_ylim(-0.25, 0.25)
     right.set_ylabel("simulated / closed form averaged by Eq. 4 - 1")
@@ -125,7 +128,12 @@ def draw_spectra() -> None:
     figure = Figure(figsize=(10.5, 5.4), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.3])
     for panel, name in zip(top.subplots(1, len(names)), names, strict=True):
-        show_slice(panel, grf.make_structure(4.0, 0.5, shape=256, seed=2, smoothing=0.0, spectrum=name), name, 0.5)
+        show_slice(
+            panel,
+            grf.make_structure(4.0, 0.5, shape=256, seed=2, smoothing=0.0, spectrum=name),
+            name,
+            PAPER_VOXEL_SIZE_NM,
+        )
     panel = bottom.subplots()
     for name in names:
         panel.loglog(q, grf.expected_intensity(q, 4.0, 0.5, spectrum=name), lw=1.2, label=name)

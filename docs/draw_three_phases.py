@@ -4,7 +4,7 @@
         --porosities 0.12,0.3,0.63,0.86,0.93 --layer-fractions 0.1,0.17,0.33,0.5
     python docs/draw_three_phases.py fresh
 
-Other field, other voxel size, porosities and layer fractions between the nodes.
+The boxes have other fields and voxel sizes, and porosities and layer fractions between the nodes.
 """
 
 from __future__ import annotations

@@ -1,35 +1,57 @@
 """pyfai-grf: length scale, porosity and layer fraction of disordered materials from 2D SAXS frames.
 
-Importing the package loads none of CuPy, XGBoost, pyFAI or Qt: the public names load their room when first used.
+Importing the package loads none of CuPy, XGBoost, pyFAI or Qt: a public name loads its room when it is first used.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are looked up in _PUBLIC
+    from pyfai_grf.core.errors import BundleError as BundleError
+    from pyfai_grf.core.errors import DeviceError as DeviceError
+    from pyfai_grf.core.errors import GrfError as GrfError
+    from pyfai_grf.core.errors import InputError as InputError
+    from pyfai_grf.core.errors import QRangeError as QRangeError
+    from pyfai_grf.core.records import Curve as Curve
+    from pyfai_grf.core.records import Prediction as Prediction
+    from pyfai_grf.learn.bundle import Model as Model
+    from pyfai_grf.learn.bundle import load_model as load_model
+    from pyfai_grf.reduce.reducer import reduce_frame as reduce_frame
+    from pyfai_grf.simulation.noise import add_noise as add_noise
+    from pyfai_grf.simulation.structure import make_structure as make_structure
+    from pyfai_grf.theory.closed_form import expected_intensity as expected_intensity
+    from pyfai_grf.workflows import simulate as simulate
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "simulate": "pyfai_grf.workflows",
-    "make_structure": "pyfai_grf.simulation.structure",
-    "add_noise": "pyfai_grf.simulation.noise",
-    "expected_intensity": "pyfai_grf.theory.closed_form",
-    "load_model": "pyfai_grf.learn.bundle",
-    "reduce_frame": "pyfai_grf.reduce.reducer",
+    "BundleError": "pyfai_grf.core.errors",
+    "DeviceError": "pyfai_grf.core.errors",
+    "GrfError": "pyfai_grf.core.errors",
+    "InputError": "pyfai_grf.core.errors",
+    "QRangeError": "pyfai_grf.core.errors",
     "Curve": "pyfai_grf.core.records",
     "Prediction": "pyfai_grf.core.records",
-    "GrfError": "pyfai_grf.core.errors",
-    "QRangeError": "pyfai_grf.core.errors",
+    "Model": "pyfai_grf.learn.bundle",
+    "load_model": "pyfai_grf.learn.bundle",
+    "reduce_frame": "pyfai_grf.reduce.reducer",
+    "add_noise": "pyfai_grf.simulation.noise",
+    "make_structure": "pyfai_grf.simulation.structure",
+    "expected_intensity": "pyfai_grf.theory.closed_form",
+    "simulate": "pyfai_grf.workflows",
 }
 
 __all__ = ["__version__", *_PUBLIC]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # or a misspelt name would pass as Any
+
+    def __getattr__(name: str) -> Any:
+        if name in _PUBLIC:
+            return getattr(importlib.import_module(_PUBLIC[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

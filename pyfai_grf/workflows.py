@@ -53,19 +53,39 @@ def simulate(
     """Return (q, I) of one structure of the published model, (Q,) each; q in 1/nm.
 
     I is the orientational average of |FFT rho|^2 for densities 0 (pore), ``layer_density`` and 1 (solid), without
-    noise, on the paper's scale: that of the unnormalised FFT of a 512^3 box of 0.5 nm voxels; another box is rescaled
-    to it by (512/shape)^3 (voxel_size/0.5)^3. Below the first grid step 2 pi/(shape voxel_size) the curve stays at
-    the value of the first shell. Röding et al. 2022, Eq. 1-4 and 6-10, doi:10.3389/fmats.2022.956839.
+    noise, on the paper's scale: that of the unnormalised FFT of the published box, 512^3 voxels of 0.5 nm; any other
+    box is rescaled to it. Below the first grid step 2 pi/(shape voxel_size) the curve stays at the value of the first
+    shell. Röding et al. 2022, Eq. 1-4 and 6-10, doi:10.3389/fmats.2022.956839.
 
     Parameters
     ----------
-    a, porosity, layer_fraction : length scale in nm, fraction that is not solid, part of it that the layer fills.
-    layer_density : electron density of the layer relative to the solid.
-    shape, voxel_size : edge of the periodic box in voxels, and of a voxel in nm.
-    q : (Q,) in 1/nm, increasing; None for the published 500 points from 0.04 to 3.
-    seed : the same seed gives the same structure, on every device to float32 rounding at the phase boundaries.
-    device : "auto", "cpu" or "cuda".
-    spectrum : spectral density of the field, such as "power:n=6"; the paper's is "roding2022".
+    a : float
+        Length scale in nm.
+    porosity : float
+        Volume fraction that is not solid.
+    layer_fraction : float
+        Fraction of the pore space that the layer fills; 0 for two phases.
+    layer_density : float
+        Electron density of the layer relative to the solid.
+    shape : int
+        Edge of the periodic box in voxels.
+    voxel_size : float
+        Edge of a voxel in nm.
+    q : ndarray, optional
+        (Q,) in 1/nm, increasing; by default the published 500 points from 0.04 to 3.
+    seed : int
+        The same seed gives the same structure, on every device up to float32 rounding at the phase boundaries.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute; "auto" is a GPU where one is usable.
+    spectrum : str or Spectrum
+        Spectral density of the field, such as "power:n=6".
+
+    Returns
+    -------
+    q : ndarray
+        (Q,) in 1/nm.
+    intensity : ndarray
+        (Q,).
 
     Raises
     ------

@@ -1,10 +1,13 @@
-"""What every test may use: the array backends, the measured files, and libraries that stay off the screen."""
+"""What every test may use: array backends, measured files, a small model, a Dask cluster; and nothing on the screen."""
 
 from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +75,66 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["train", "--material", "two-phase-low-porosity", *grid, "--examples", "1000", "--quiet"]
     assert main([*command, "-o", str(path)]) == 0
     return path
+
+
+class Cluster:
+    """A Dask scheduler and its workers, each a process as somebody starts it by hand, which can be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "cluster.json"
+        self._log = (folder / "cluster.log").open("w")
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        _wait_for(self.file.exists)
+
+    def _start(self, role: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", role, *options, "--scheduler-file", str(self.file), "--no-dashboard"]
+        path = os.pathsep.join(filter(None, sys.path))  # what a test has made importable
+        return subprocess.Popen(command, stdout=self._log, stderr=self._log, env=os.environ | {"PYTHONPATH": path})
+
+    def add_worker(self, *options: str, threads: int = 1) -> None:
+        """Start a worker, without a nanny, so that the process is the worker."""
+        fixed = ("--nthreads", str(threads), "--memory-limit", "0", "--no-nanny", "--host", "127.0.0.1")
+        self.workers.append(self._start("worker", *fixed, *options))
+
+    def close(self) -> None:
+        """Kill all that still runs."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+        self._log.close()
+
+
+def _wait_for(is_done: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_done():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not happen within a minute")
+
+
+@pytest.fixture(scope="session")
+def wait_for() -> Callable[[Callable[[], bool]], None]:
+    """A function that waits for something that will happen, a minute at most."""
+    return _wait_for
+
+
+@pytest.fixture
+def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cluster]]:
+    """A function that starts a Dask scheduler without workers; all is killed after the test."""
+    pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    clusters = []
+
+    def start() -> Cluster:
+        clusters.append(Cluster(tmp_path_factory.mktemp("cluster")))
+        return clusters[-1]
+
+    yield start
+    for cluster in clusters:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(start_cluster: Callable[[], Cluster]) -> Cluster:
+    """A Dask scheduler without workers, in a process of its own."""
+    return start_cluster()

@@ -1,16 +1,25 @@
-"""The plan of the house: imports run one way, each heavy library stays in its room, the front door is light."""
+"""The plan of the house: imports run one way, each heavy library stays in its room, the front door is light.
+
+And: one name means one thing, flags are worded in one place, tests stand where one looks for them, and the page that
+describes all this is true.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import pyfai_grf
+from pyfai_grf.cli import COMMANDS
+from pyfai_grf.cli.hints import HINTS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pyfai_grf"
@@ -48,6 +57,74 @@ OWNERS = {
     "PySide6": ("plugins",),
     "PyQt6": ("plugins",),
 }
+#: place -> how many flags and commands stand in its messages instead of in cli/hints.py; may only shrink
+FLAGS_LEFT: dict[str, int] = {
+    "core/units.py": 2,
+    "features/coverage.py": 7,
+    "io/columns.py": 4,
+    "io/results.py": 3,
+    "io/text_curves.py": 1,
+    "learn/bundle.py": 2,
+    "learn/examples.py": 2,
+    "learn/settings.py": 2,
+    "learn/train.py": 1,
+    "workflows.py": 3,
+}
+#: what looks like a flag and is none: an option of a compiler
+NO_FLAGS = ("simulation/cuda.py",)
+#: modules that only name things
+NOTHING_TO_TEST = ("core/arrays.py",)
+#: modules that are tested with the module of which they are twins
+TWINS = {
+    "simulation/cuda.py": "simulation/test_kernels.py",
+    "simulation/distance_compiled.py": "simulation/test_distance.py",
+    "simulation/phase_loops.py": "simulation/test_kernels.py",
+    "tabulation/film_loops.py": "tabulation/test_depth.py",
+    "__main__.py": "cli/test_cli.py",
+    "plugins/pyfai_grf_ewoks/tasks.py": "plugins/test_ewoks.py",
+}
+#: modules without a test file of their own; may only shrink
+UNTESTED: set[str] = {
+    "cli/analyze.py",
+    "cli/arguments.py",
+    "cli/evaluate.py",
+    "cli/export.py",
+    "cli/models.py",
+    "cli/outputs.py",
+    "cli/predict.py",
+    "cli/train.py",
+    "core/provenance.py",
+    "core/records.py",
+    "features/coverage.py",
+    "features/points.py",
+    "features/significance.py",
+    "frames/detector_info.py",
+    "frames/frame.py",
+    "frames/hdf5.py",
+    "io/columns.py",
+    "io/hdf5_fields.py",
+    "io/journal.py",
+    "io/journal_rows.py",
+    "io/nexus_curves.py",
+    "io/reserve.py",
+    "io/text_curves.py",
+    "learn/applicability.py",
+    "learn/evaluate.py",
+    "learn/metrics.py",
+    "learn/regressor.py",
+    "learn/settings.py",
+    "learn/smooth.py",
+    "learn/train.py",
+    "reduce/beamstop.py",
+    "reduce/binning.py",
+    "reduce/configuration.py",
+    "reduce/experiment.py",
+    "reduce/integrated.py",
+    "report/image_panel.py",
+    "report/panels.py",
+    "virtual_instrument/sample.py",
+    "workflows.py",
+}
 #: what ``import pyfai_grf`` must not load
 HEAVY = ("cupy", "xgboost", "pyFAI", "PySide6", "PyQt6", "PyQt5", "scipy", "matplotlib", "h5py", "silx", "fabio")
 
@@ -63,9 +140,17 @@ def _find_room(place: str) -> str | None:
     return None if room == "__init__" else GUESTS.get(room, room)
 
 
+def _read_tree(path: Path) -> ast.Module:
+    """Return the module's syntax tree; of the front door without what it shows to type checkers alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path == PACKAGE / "__init__.py":
+        tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")]
+    return tree
+
+
 def _find_imports(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, dotted name) of every import, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_read_tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -114,6 +199,121 @@ def test_only_the_command_line_prints(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_name_place)
 def test_a_module_is_named_for_what_it_holds(path: Path) -> None:
     assert not {path.stem, path.parent.name} & {"utils", "helpers", "common", "misc", "util", "tools"}
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """Not even but for a plural: whoever says "settings" means one module. Commands are named as users call them."""
+    places = defaultdict(list)
+    for path in MODULES:
+        place = _name_place(path)
+        if path.stem not in ("__init__", "__main__") and not place.startswith("cli/"):
+            places[path.stem.removesuffix("s")].append(place)
+    assert [same for same in places.values() if len(same) > 1] == []
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------
+
+
+def _find_messages(path: Path) -> Iterator[str]:
+    """Yield every text of a module but its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documented = (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef))
+    docstrings = {id(node.body[0].value) for node in documented if node.body and isinstance(node.body[0], ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_only_the_command_line_knows_flags() -> None:
+    """An error may come out of a Python call or another program: cli/hints.py words what would help in flags."""
+    flag = re.compile(rf"(?<![\w-])--[a-z]|\bpyfai-grf (?:{'|'.join(COMMANDS)})\b")
+    found = {}
+    for path in MODULES:
+        place = _name_place(path)
+        if not place.startswith(("cli/", *NO_FLAGS)):
+            count = sum(len(flag.findall(text)) for text in _find_messages(path))
+            if count:
+                found[place] = count
+    assert found == FLAGS_LEFT, "word new ones in cli/hints.py; take what is gone off the list"
+
+
+def _find_hints() -> Iterator[tuple[str, str, set[str]]]:
+    """Yield (place, hint, names of the facts) of every error that is made with a hint."""
+    errors = {name for name in pyfai_grf.__all__ if name.endswith("Error")}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in errors:
+                given = {k.arg: k.value for k in node.keywords}
+                hint = node.args[1] if len(node.args) > 1 else given.pop("hint", None)
+                if isinstance(hint, ast.Constant):
+                    yield f"{_name_place(path)}:{node.lineno}", str(hint.value), {str(name) for name in given}
+
+
+def test_every_hint_is_worded_and_has_its_facts() -> None:
+    used = set()
+    for place, hint, facts in _find_hints():
+        assert hint in HINTS, f"{place}: cli/hints.py does not word {hint!r}"
+        needed = set(re.findall(r"\{(\w+)", HINTS[hint]))
+        assert needed <= facts, f"{place}: the hint {hint!r} needs {sorted(needed)}"
+        used.add(hint)
+    assert used == set(HINTS), "a hint that no error carries"
+
+
+# --- tests and pages --------------------------------------------------------------------------------------------------
+
+
+def test_every_module_has_its_test_file() -> None:
+    missing = set()
+    for path in MODULES:
+        place = _name_place(path)
+        room = Path(place).parts[0] if place.startswith("plugins/") else Path(place).parent.as_posix()
+        expected = TWINS.get(place, f"{room}/test_{path.name}")
+        is_exempt = path.stem == "__init__" or place in NOTHING_TO_TEST
+        if not is_exempt and not (ROOT / "tests" / expected).exists():
+            missing.add(place)
+    assert missing == UNTESTED, "write the test file; take what has one off the list"
+
+
+def test_the_page_on_the_rooms_is_true() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = {name: int(floor) for name, floor in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.MULTILINE)}
+    assert rows == FLOORS
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} | {"workflows", "plugins"}
+    assert set(rows) == rooms
+
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """Links, and what looks like a path inside back quotes: from the root, in the package, or in a folder of tests."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    gone = [link for link in links if not (page.parent / link).exists()]
+    names = re.findall(r"`([\w.-]+/[\w./-]*|[\w-]+\.(?:md|cff|toml|py))`", text)
+    folders = (ROOT, PACKAGE, *(ROOT / "tests").glob("*/"))
+    gone += [name for name in names if not any((folder / name).exists() for folder in folders)]
+    assert sorted(set(gone) - {"pyfai-grf-demo/", "dist/", "shared/data"}) == []
+
+
+def test_one_version_everywhere() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    assert pyfai_grf.__version__ == version
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_citation_names_the_paper() -> None:
+    yaml = pytest.importorskip("yaml", reason="no reader of YAML is installed")
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()
+    assert [reference["doi"] for reference in citation["references"]] == ["10.3389/fmats.2022.956839"]
+
+
+# --- doors ------------------------------------------------------------------------------------------------------------
 
 
 def _list_loaded(statement: str) -> set[str]:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pyfai_grf import __version__
+from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.core.errors import GrfError
 
 #: command -> what it does; the module of the same name in this package holds it
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GrfError as problem:
         if options.verbose:
             raise
-        print(f"pyfai-grf {name}: {problem}", file=sys.stderr)
+        print(f"pyfai-grf {name}: {word_problem(problem)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"pyfai-grf {name}: stopped; what was written is kept", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every command checks before it starts to work: numbers, inputs that are there, outputs that can be written."""
+"""Arguments that commands share, and what they check before the work starts: numbers, inputs, outputs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pyfai_grf.core.errors import InputError
+
+if TYPE_CHECKING:
+    from pyfai_grf.workers.crew import Crew
 
 
 def parse_seed(text: str) -> int:
     """Return a seed: a whole number, 0 or more."""
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a whole number, 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: give a whole number, 0 or more")
     return int(text)
 
 
@@ -62,6 +65,21 @@ def _parse_columns(text: str) -> tuple[str, ...]:
         return parse_columns(text)
     except InputError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def add_crew_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare who does the tasks of a command that has many."""
+    parser.add_argument("--workers", type=int, metavar="N", help="processes of this machine (default: this one alone)")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler: tcp://HOST:8786, or its FILE.json")
+
+
+def read_crew(options: argparse.Namespace, device: str) -> Crew:
+    """Return the crew that the options name; exit with status 2 if they cannot be meant."""
+    from pyfai_grf.workers.crew import Crew
+
+    if options.workers is not None and (options.workers < 1 or options.scheduler):
+        reject_usage(f"--workers is {options.workers}: give 1 or more, and not together with --scheduler")
+    return Crew(device, options.workers or 1, options.scheduler)
 
 
 def reject_usage(text: str) -> NoReturn:

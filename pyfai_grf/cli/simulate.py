@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from pyfai_grf.core.backend import get_backend
-    from pyfai_grf.core.published import GENERATOR_VERSION, PAPER_Q_NM1
+    from pyfai_grf.core.published import PAPER_Q_NM1
     from pyfai_grf.core.records import Curve
+    from pyfai_grf.core.versions import GENERATOR_VERSION
     from pyfai_grf.io.nxcansas import write_curve
     from pyfai_grf.io.volumes import write_volume
     from pyfai_grf.simulation.structure import StructureModel

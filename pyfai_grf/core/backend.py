@@ -1,4 +1,4 @@
-"""The one place that knows CuPy: NumPy/SciPy or CuPy behind the same names."""
+"""NumPy and SciPy, or CuPy, behind the same names; the only module that imports CuPy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from pyfai_grf.core.errors import DeviceError
 
 T = TypeVar("T")
 
+#: the names of devices; "auto" is a GPU where one is usable, else the CPU
+DEVICES = ("auto", "cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class Backend:
     """An array library with its FFT and image filters.
 
     ``xp`` is numpy or cupy, ``fft`` scipy.fft or cupyx.scipy.fft, ``ndimage`` likewise; ``threads`` is the number of
-    processor cores that ``map_slices`` keeps busy; ``use_compiled`` lets compiled loops or kernels take over.
+    processor cores that ``map_slices`` keeps busy; ``use_compiled`` allows compiled loops or kernels to take over.
     """
 
     device: str
@@ -35,9 +38,9 @@ class Backend:
     def map_slices(self, function: Callable[[slice], T], size: int, step: int) -> list[T]:
         """Return ``function(part)`` for consecutive slices of ``step`` that cover ``range(size)``, in order.
 
-        On the CPU the slices are worked on by ``threads`` threads: NumPy, the FFT and the compiled loops let go of the
-        interpreter. The slices, and with them every sum over their results, do not depend on the number of threads.
-        A GPU gets everything at once.
+        On the CPU ``threads`` threads work on the slices: NumPy, the FFT and the compiled loops release the interpreter
+        lock. The slices, and with them every sum over their results, do not depend on the number of threads. A GPU
+        gets everything at once.
         """
         if self.device != "cpu":
             return [function(slice(0, size))]
@@ -48,7 +51,7 @@ class Backend:
             return list(pool.map(function, parts))
 
     def load_loops(self, module: str) -> Any:
-        """Return the module of compiled loops called ``module`` where they are to be used, else None."""
+        """Return the module of compiled loops called ``module``, or None where it is not to be used."""
         return _import_loops(module) if self.use_compiled and self.device == "cpu" else None
 
     def to_host(self, array: Any) -> Any:
@@ -77,15 +80,15 @@ def count_cores() -> int:
 def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
     """Return the backend for ``device``: "cpu", "cuda", or "auto" (a GPU where one is usable, else the CPU).
 
-    ``threads`` on the CPU; None for as many as there are cores for this process.
+    ``threads`` is for the CPU; None stands for all cores that this process may use.
 
     Raises
     ------
     DeviceError
-        If "cuda" is asked for and there is no usable GPU, or the name is not known.
+        If "cuda" is asked for and there is no usable GPU, or the name is unknown.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"unknown device {device!r}: choose auto, cpu or cuda")
+    if device not in DEVICES:
+        raise DeviceError(f"unknown device {device!r}: choose one of {', '.join(DEVICES)}")
     if device != "cpu":
         try:
             return _get_cuda()
@@ -93,7 +96,8 @@ def get_backend(device: str = "auto", threads: int | None = None) -> Backend:
             if device == "cuda":
                 raise DeviceError(
                     f"device 'cuda' was asked for and is not usable here ({problem}): install pyfai-grf[gpu] "
-                    "on a machine with an NVIDIA GPU, or choose --device cpu"
+                    "on a machine with an NVIDIA GPU, or choose the CPU",
+                    "device",
                 ) from None
     import scipy.fft
     import scipy.ndimage

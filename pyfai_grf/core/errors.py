@@ -1,4 +1,11 @@
-"""The exception family. A message says what was wrong, the value found, and what to do."""
+"""The exception family. A message says what was wrong, the value found, and what to do, in words for everybody.
+
+The same error may come out of a Python call, a task of another program or the command line. So no message speaks of
+flags or commands: an error names a ``hint`` and the ``facts`` that belong to it, and whoever shows the error may word
+them (for the command line: ``pyfai_grf.cli.hints``).
+"""
+
+from __future__ import annotations
 
 from __future__ import annotations
 
@@ -7,7 +14,18 @@ from dataclasses import dataclass
 
 
 class GrfError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose.
+
+    Attributes
+    ----------
+    hint : key of what would help, "" where the message says it all.
+    facts : values that belong to the hint, by name.
+    """
+
+    def __init__(self, message: str = "", hint: str = "", **facts: object) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.facts = facts
 
 
 class InputError(GrfError, ValueError):

@@ -1,11 +1,11 @@
-"""The published setting (Röding et al. 2022, doi:10.3389/fmats.2022.956839): said here, once, and meant everywhere."""
+"""The published setting (Röding et al. 2022, doi:10.3389/fmats.2022.956839), stated here once for every room."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: raised whenever the same seed would give another structure; stored with every structure
-GENERATOR_VERSION = 2
+#: name of the spectral density of the field, (1 + (aq)^8)^-2 (Eq. 7)
+PAPER_SPECTRUM = "roding2022"
 #: edge of the box in voxels, and of a voxel in nm; simulated intensities are reported on the scale of this box
 PAPER_SHAPE, PAPER_VOXEL_SIZE_NM = 512, 0.5
 #: standard deviation of the smoothing: 2 voxels

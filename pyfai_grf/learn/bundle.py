@@ -175,6 +175,16 @@ def load_model(name_or_path: str | Path) -> Model:
 
     A class whose model for measured samples is not there yet resolves to its "@paper" model, whose name says so.
 
+    Parameters
+    ----------
+    name_or_path : str or Path
+        "two-phase-low-porosity" and the like, or the folder of a bundle.
+
+    Returns
+    -------
+    Model
+        The model.
+
     Raises
     ------
     BundleError

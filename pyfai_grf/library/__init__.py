@@ -1,1 +1,1 @@
-"""The structure library: sampling design, on-disk shards, generation."""
+"""The structure library: its sampling design, its files, and how it is generated."""

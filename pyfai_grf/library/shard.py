@@ -1,8 +1,8 @@
 """One file of the structure library: written whole and atomically, so that a kill never damages it.
 
-Curves are compressed once, in blocks, so that a save costs about 10 microseconds a structure and the writing of its
-2 kB: 0.1 s for 10,000 structures, 1 s for 100,000 (8 s the first time after opening). Memory: 10 kB a structure while a
-file is written. Far beyond 100,000 structures several shards, each with its own seed, are handier.
+Curves are compressed once, in blocks, so a save costs about 10 microseconds per structure plus the writing of its 2 kB:
+0.1 s for 10,000 structures, 1 s for 100,000 (8 s the first time after opening). Memory: 10 kB per structure while a
+file is written. Far beyond 100,000 structures, several shards with seeds of their own are more convenient.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.library.contents import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
 from pyfai_grf.library.design import get_split
-from pyfai_grf.library.structures import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
 
 __all__ = ["DENSITIES", "Setting", "Shard", "Structure", "open_shard", "read_setting", "remove_drafts"]
 
@@ -48,7 +48,7 @@ class Shard:
         Raises
         ------
         InputError
-            If its index is there already.
+            If there is already one with its index.
         """
         if structure.index in self.structures:
             raise InputError(f"structure {structure.index} is already in {self.path}")
@@ -120,7 +120,8 @@ class Shard:
         if q_nm1[0] < nodes[0] or q_nm1[-1] > nodes[-1]:
             raise InputError(
                 f"q from {q_nm1[0]:.4g} to {q_nm1[-1]:.4g} 1/nm is not inside the library's {nodes[0]:.4g} to "
-                f"{nodes[-1]:.4g} 1/nm: choose a smaller range, or scale the lengths (--length-scale)"
+                f"{nodes[-1]:.4g} 1/nm: choose a smaller range, or scale the lengths",
+                "length scale",
             )
         stored = self.get_column("log_codes") * LOG_STEP + LOG_LOW
         return np.exp(CubicSpline(nodes, stored, axis=2)(q_nm1))
@@ -146,7 +147,13 @@ def open_shard(path: str | Path) -> Shard:
 
 
 def read_setting(path: str | Path) -> Setting:
-    """Return what the structures of a library file have in common, without reading them; raises as ``open_shard``."""
+    """Return what the structures of a library file have in common, without reading them.
+
+    Raises
+    ------
+    InputError
+        As ``open_shard`` does.
+    """
     return _read(Path(path), lambda path, file: _read_setting(file))
 
 
@@ -187,19 +194,19 @@ _COLUMNS = {
 }
 
 
-#: on disk whatever the machine
+#: on disk, whatever the machine
 _CODES = np.dtype("<u2")
 
 
 def _pack(block: list[Structure]) -> bytes:
-    """Return the curves of up to ``_BLOCK`` structures as HDF5's shuffle and gzip filters would make them."""
+    """Return the curves of up to ``_BLOCK`` structures as HDF5's shuffle and gzip filters would store them."""
     codes = np.zeros((_BLOCK, *block[0].log_codes.shape), _CODES)
     codes[: len(block)] = [s.log_codes for s in block]
     return zlib.compress(codes.view(np.uint8).reshape(-1, _CODES.itemsize).T.tobytes(), 4)
 
 
 def _compute_checksum(file: h5py.File, codes: Iterable[np.ndarray]) -> int:
-    """Return the CRC-32 of the setting, the columns and the curves (whose ``codes`` come from the caller)."""
+    """Return the CRC-32 of the setting, the columns and the curves, whose ``codes`` the caller provides."""
     names = [f.name for f in fields(Setting)]
     crc = zlib.crc32(repr([_to_python(file.attrs[name]) for name in names]).encode())
     for values in [*(file[name][()] for name in ("q_nm1", *_COLUMNS)), *codes]:
@@ -211,9 +218,9 @@ T = TypeVar("T")
 
 
 def _read(path: Path, read: Callable[[Path, h5py.File], T]) -> T:
-    """Return ``read(path, file)``; what is wrong with the file is one line."""
+    """Return ``read(path, file)``; whatever is wrong with the file becomes one line."""
     if not path.is_file():
-        raise InputError(f"there is no structure library {path}: make one with 'pyfai-grf generate {path} --count N'")
+        raise InputError(f"there is no structure library {path}: make one first", "library", path=path)
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs["format_version"] != FORMAT_VERSION:
@@ -234,10 +241,10 @@ def _read_structures(path: Path, file: h5py.File) -> Shard:
     columns = {name: file[name][()] for name in _COLUMNS}
     codes = file["log_intensity"][()]
     if (file.attrs["log_intensity_low"], file.attrs["log_intensity_step"]) != (LOG_LOW, LOG_STEP):
-        raise ValueError("its intensities are coded in another way")
+        raise ValueError("its intensities are coded differently")
     checksum = file.attrs.get("crc32")  # libraries of version 0.1 have none
     if checksum is not None and checksum != _compute_checksum(file, [codes]):
-        raise ValueError("its checksum is wrong, the file is damaged: take another copy of it")
+        raise ValueError("its checksum is wrong, so the file is damaged: use another copy")
     shard = Shard(path, setting)
     for row, index in enumerate(columns["index"]):
         values = {name: _to_python(column[row]) for name, column in columns.items()}

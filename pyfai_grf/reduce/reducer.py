@@ -35,10 +35,33 @@ def reduce_frame(
 ) -> Curve:
     """Return the azimuthal average of one frame: q in 1/nm, intensity per normalised pixel, standard error.
 
-    ``frame`` is a path (``file.h5::/path`` for HDF5), a (H, W) array or a Frame; the others are as in
-    ReductionSettings. Pixels are not split between bins, intensities are divided by solid angle (and by
-    polarization where the configuration gives a factor), the background is subtracted after normalisation.
-    ``sigma`` follows from the counts of the bin and its neighbours; see ``pyfai_grf.reduce.counting``.
+    Pixels are not split between bins, intensities are divided by solid angle (and by polarization where the
+    configuration gives a factor), the background is subtracted after normalisation. ``sigma`` follows from the counts
+    of the bin and its neighbours; see ``pyfai_grf.reduce.counting``.
+
+    Parameters
+    ----------
+    frame : path, ndarray or Frame
+        A file with one frame (``file.h5::/path`` for HDF5), a (H, W) array, or a frame that was read.
+    poni : path, Geometry or AzimuthalIntegrator
+        The geometry; this and all that follows is as in ReductionSettings.
+    mask : path or ndarray, optional
+        (H, W), not zero where masked; joined to the masks of detector and configuration.
+    background : path, ndarray, Frame or iterable of Frame, optional
+        Frames of the empty cell or the solvent, which are averaged.
+    dark : path, paths or ndarray, optional
+        Dark frame; it takes the place of the configuration's.
+    flat : path, paths or ndarray, optional
+        Flat field; it takes the place of the configuration's.
+    background_scale : float
+        What the background is multiplied by before it is subtracted (transmission, exposure ...).
+    bins : Bins, optional
+        The q grid; by default about one pixel per bin.
+
+    Returns
+    -------
+    Curve
+        The curve.
 
     Raises
     ------

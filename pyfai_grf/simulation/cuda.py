@@ -1,7 +1,7 @@
 """CUDA twins of the array operations in ``kernels``: one pass over the box where plain CuPy needs many.
 
 The functions do what those of the same names in ``kernels`` do, on whole arrays of a GPU. Every thread strides through
-the elements, nothing is shared between threads but integer sums, whose order does not matter: results repeat exactly.
+the elements, and threads share nothing but integer sums, whose order does not matter: results repeat exactly.
 """
 
 from __future__ import annotations
@@ -10,11 +10,22 @@ from functools import lru_cache
 from math import ceil, log2
 from typing import Any
 
+from pyfai_grf.simulation.white_noise import INCREMENTS, MULTIPLIERS, ROUNDS, SELF_CONJUGATE
+
 _THREADS = 256
 _BLOCKS = 132 * 16
 #: neighbours along a line that one thread makes
 _OUTPUTS = 8
 
+_DEFINITIONS = f"""
+#define OUTPUTS {_OUTPUTS}
+#define MULTIPLIER0 {MULTIPLIERS[0]:#x}u
+#define MULTIPLIER1 {MULTIPLIERS[1]:#x}u
+#define INCREMENT0 {INCREMENTS[0]:#x}u
+#define INCREMENT1 {INCREMENTS[1]:#x}u
+#define ROUNDS {ROUNDS}
+#define SELF_CONJUGATE {SELF_CONJUGATE:.9g}f
+"""
 _SOURCE = r"""
 typedef long long int64;
 typedef unsigned long long uint64;
@@ -47,15 +58,15 @@ __global__ void draw_modes(
         int64 base = i * i + j * j;
         uint32 c[4] = {(uint32) pair, (uint32) j, (uint32) i, 0u};
         uint32 k0 = key0, k1 = key1;
-        for (int round = 0; round < 10; round++) {
-            uint64 p0 = (uint64) c[0] * 0xD2511F53u, p1 = (uint64) c[2] * 0xCD9E8D57u;
+        for (int round = 0; round < ROUNDS; round++) {
+            uint64 p0 = (uint64) c[0] * MULTIPLIER0, p1 = (uint64) c[2] * MULTIPLIER1;
             uint32 c1 = c[1], c3 = c[3];
             c[0] = (uint32) (p1 >> 32) ^ c1 ^ k0;
             c[1] = (uint32) p1;
             c[2] = (uint32) (p0 >> 32) ^ c3 ^ k1;
             c[3] = (uint32) p0;
-            k0 += 0x9E3779B9u;
-            k1 += 0xBB67AE85u;
+            k0 += INCREMENT0;
+            k1 += INCREMENT1;
         }
         for (int parity = 0; parity < 2 && 2 * pair + parity < half; parity++) {
             int64 k = 2 * pair + parity;
@@ -65,7 +76,7 @@ __global__ void draw_modes(
                 float uniform = (float) ((c[2 * parity] + 0.5) * 2.3283064365386963e-10);
                 float turn = (float) ((c[2 * parity + 1] + 0.5) * 2.3283064365386963e-10);
                 float radius = amplitudes[n] * sqrtf(-2.0f * logf(uniform));
-                if (k == 0 || 2 * k == shape) radius *= 1.41421356f;  // planes that are their own conjugates
+                if (k == 0 || 2 * k == shape) radius *= SELF_CONJUGATE;  // planes that are their own conjugates
                 mode.x = radius * cosf(6.28318531f * turn);
                 mode.y = radius * sinf(6.28318531f * turn);
             }
@@ -201,7 +212,7 @@ __global__ void count_boundaries(const unsigned char *labels, int n, uint64 *cou
 
 @lru_cache(maxsize=1)
 def load_twin(xp: Any) -> CudaTwin:
-    """Return the kernels for ``xp``, which is CuPy; compiled when first used."""
+    """Return the kernels for ``xp``, which is CuPy; they are compiled when first used."""
     return CudaTwin(xp)
 
 
@@ -210,7 +221,7 @@ class CudaTwin:
 
     def __init__(self, xp: Any) -> None:
         self.xp = xp
-        self._module = xp.RawModule(code=_SOURCE, options=("--std=c++14", f"-DOUTPUTS={_OUTPUTS}"))
+        self._module = xp.RawModule(code=_DEFINITIONS + _SOURCE, options=("--std=c++14",))
 
     def _run(self, name: str, size: int, *arguments: Any) -> None:
         blocks = max(1, min(_BLOCKS, ceil(size / _THREADS)))
@@ -278,7 +289,7 @@ class CudaTwin:
         xp, n = self.xp, layer.size
         layer, solid = xp.ascontiguousarray(layer), xp.ascontiguousarray(solid)
         sums = xp.zeros((3, size), dtype=xp.uint64)
-        # no sum is above N^6 (Parseval, densities 0 and 1): with a margin that fills 62 of the 63 bits
+        # no sum exceeds N^6 (Parseval, densities 0 and 1): this scale uses 62 of the 63 bits, one of them as a margin
         scale = 2.0 ** (62 - ceil(6 * log2(layer.shape[0])) - 1)
         counts = xp.int32(layer.shape[1]), xp.int32(layer.shape[2]), xp.int64(size)
         self._run("sum_shells", n, layer, solid, *squares, *counts, xp.float64(scale), sums, xp.int64(n))

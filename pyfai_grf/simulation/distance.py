@@ -29,7 +29,7 @@ def measure_distance(backend: Backend, solid: Any, reach: int) -> Any:
 def find_nearest(backend: Backend, solid: Any, reach: int) -> tuple[Any, Any]:
     """Return ``measure_distance`` and the flat index of the nearest solid voxel, int32.
 
-    Of several at the same distance, any. From ``reach`` on the index means nothing.
+    Of several voxels at the same distance it may be any. From ``reach`` on the index has no meaning.
     """
     if (twin := backend.load_loops(_LOOPS)) and twin.can_measure(solid.shape, reach):
         return twin.find_nearest(backend, solid, reach)

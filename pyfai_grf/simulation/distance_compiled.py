@@ -1,7 +1,7 @@
 """Compiled loops of the distance transforms in ``distance``, for the CPU, where numba is installed.
 
-Whole rows are lowered at once (the processor takes 16 voxels a step), nearest rows first, and a row that could lower
-nothing any more is left out. A voxel's key is its squared distance with the position of the nearest source along the
+Whole rows are lowered at once (the processor takes 16 voxels per step), nearest rows first, and rows that can no longer
+lower anything are skipped. A voxel's key is its squared distance, with the position of the nearest source along the
 axis in the low bits, so that the minimum carries both.
 """
 

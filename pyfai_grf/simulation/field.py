@@ -11,7 +11,7 @@ from pyfai_grf.simulation.kernels import PLANES, draw_modes
 from pyfai_grf.simulation.white_noise import make_key
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
-#: modes that hold together less than this part of <q^2>, and far less of the variance, are left out
+#: the outer modes that together hold less than this share of <q^2>, and far less of the variance, are left out
 _NEGLIGIBLE = 1e-7
 
 
@@ -25,9 +25,15 @@ def compute_amplitudes(
     step = 2 * np.pi / (shape * voxel_size_nm)
     n2 = np.arange(3 * (shape // 2) ** 2 + 1)
     density = get_spectrum(spectrum).density(a * step * np.sqrt(n2))
-    outside = np.cumsum((density * n2**1.5)[::-1])[::-1]  # about 2 pi n modes share one n^2
+    outside = np.cumsum((density * n2**1.5)[::-1])[::-1]  # about 2 pi n modes share an n^2
     count = np.count_nonzero(outside > _NEGLIGIBLE * outside[0])
     return np.sqrt(density[: max(count, 2)]).astype(np.float32)
+
+
+def list_wave_numbers(shape: int, n_max: int) -> np.ndarray:
+    """Return the wave numbers up to ``n_max`` along an axis of ``shape`` points, in FFT order; -shape/2 occurs once."""
+    numbers = np.fft.fftfreq(shape, 1 / shape).round().astype(np.int64)
+    return numbers[np.abs(numbers) <= n_max]
 
 
 def make_field(backend: Backend, seed: Any, amplitudes: np.ndarray, shape: int) -> Any:

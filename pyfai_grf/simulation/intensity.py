@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.published import PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.simulation.field import list_wave_numbers
 from pyfai_grf.simulation.kernels import PLANES, sum_shells
 from pyfai_grf.simulation.structure import LAYER, SOLID
 
@@ -34,7 +35,7 @@ class ShellSums:
     def compute_intensity(self, q_nm1: np.ndarray, layer_density: float) -> np.ndarray:
         """Return I(q) at ``layer_density`` on the paper's scale, shape (Q,); Röding et al. 2022, Eq. 3-4.
 
-        The scale is that of the unnormalised FFT of a 512^3 box of 0.5 nm voxels; another box is rescaled to it.
+        The scale is that of the unnormalised FFT of the published box; any other box is rescaled to it.
         """
         layers, mixed, solids = self.partials
         sums = layer_density**2 * layers + 2 * layer_density * mixed + solids
@@ -60,9 +61,9 @@ def compute_shells(backend: Backend, labels: Any, voxel_size_nm: float, q_max_nm
 
 
 def _sum_pruned(backend: Backend, labels: Any, n_max: int) -> Any:
-    """Return the shell sums (3, n_max^2 + 1): transforms slice by slice, of the lines that are needed only."""
+    """Return the shell sums (3, n_max^2 + 1), transforming slice by slice only the lines that are needed."""
     xp, fft, shape = backend.xp, backend.fft, labels.shape[0]
-    numbers = _wave_numbers(shape, n_max)
+    numbers = list_wave_numbers(shape, n_max)
     kept, square = xp.asarray(numbers % shape), xp.asarray(numbers**2)
     half = xp.arange(n_max + 1) ** 2
     lines = xp.empty((2, shape, kept.size, half.size), dtype=xp.complex64)
@@ -81,32 +82,32 @@ def _sum_pruned(backend: Backend, labels: Any, n_max: int) -> Any:
 
 
 def _sum_whole(backend: Backend, labels: Any, n_max: int) -> Any:
-    """Return the shell sums (3, n_max^2 + 1): whole transforms, which a GPU does faster than picking lines."""
+    """Return the shell sums (3, n_max^2 + 1) from whole transforms, which a GPU does faster than picking lines."""
     xp, shape = backend.xp, labels.shape[0]
     layer, solid = (backend.fft.rfftn((labels == phase).astype(xp.float32)) for phase in (LAYER, SOLID))
-    square = xp.asarray(_wave_numbers(shape, shape) ** 2)
+    square = xp.asarray(list_wave_numbers(shape, shape) ** 2)
     return sum_shells(backend, layer, solid, (square, square, square[: shape // 2 + 1]), n_max**2 + 1)
 
 
 def check_q_max(q_max_nm1: float, voxel_size_nm: float) -> None:
-    """Raise InputError if voxels of ``voxel_size_nm`` do not carry q up to ``q_max_nm1`` (their Nyquist limit)."""
+    """Check that voxels of ``voxel_size_nm`` carry q up to ``q_max_nm1``.
+
+    Raises
+    ------
+    InputError
+        If it is beyond their Nyquist limit.
+    """
     limit = np.pi / voxel_size_nm
     if not 0 < q_max_nm1 <= limit:
         raise InputError(
             f"q reaches {q_max_nm1:.4g} 1/nm: voxels of {voxel_size_nm} nm carry up to {limit:.4g}; "
-            "take smaller voxels or end q earlier"
+            "take smaller voxels, or end q earlier"
         )
-
-
-def _wave_numbers(shape: int, n_max: int) -> np.ndarray:
-    """Return the wave numbers kept along a full axis, in FFT order; -shape/2 stands once."""
-    numbers = np.fft.fftfreq(shape, 1 / shape).round().astype(np.int64)
-    return numbers[np.abs(numbers) <= n_max]
 
 
 @lru_cache(maxsize=8)
 def _get_weights(q_nm1: tuple[float, ...], shape: int, voxel_size_nm: float, size: int) -> csr_array:
-    """Return Eq. 4 as a matrix (Q, size) that acts on shell sums."""
+    """Return Eq. 4 as a matrix (Q, size) to multiply shell sums with."""
     multiplicity = count_points(shape, size)
     n2 = np.flatnonzero(multiplicity)[1:]  # w(0) = 0
     n = np.sqrt(n2)
@@ -128,7 +129,7 @@ def _get_weights(q_nm1: tuple[float, ...], shape: int, voxel_size_nm: float, siz
 def count_points(shape: int, size: int) -> np.ndarray:
     """Return the number of grid points of each n^2, in the ball that ``sum_shells`` sums over."""
     n_max = int(np.sqrt(size - 1))
-    plane = np.bincount(np.add.outer(*2 * [_wave_numbers(shape, n_max) ** 2]).ravel(), minlength=size)[:size]
+    plane = np.bincount(np.add.outer(*2 * [list_wave_numbers(shape, n_max) ** 2]).ravel(), minlength=size)[:size]
     counts = np.zeros(size, dtype=np.int64)
     for k in range(n_max + 1):
         counts[k * k :] += (1 if k == 0 else 2) * plane[: size - k * k]

@@ -1,8 +1,8 @@
 """The array operations that the simulator is made of, for any backend.
 
 The operations here are plain NumPy/CuPy on slices of the box. They hand over to twins of the same names: to the loops
-in ``compiled`` for each slice, on the CPU where numba is installed, and to the kernels in ``cuda`` for the whole box on
-a GPU. All are tested against each other.
+in ``phase_loops`` for each slice, on the CPU where numba is installed, and to the kernels in ``cuda`` for the whole box
+on a GPU. All are tested against each other.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from pyfai_grf.core.backend import Backend
+from pyfai_grf.core.published import PAPER_SHAPE
 from pyfai_grf.simulation.cuda import load_twin
 from pyfai_grf.simulation.white_noise import draw_noise
 
 #: planes of the box handled at once: enough to feed a core, few enough that temporaries stay near it
 PLANES = 16
 #: values of a flat array handled at once: as many as in the planes of the published box
-VALUES = PLANES * 512**2
+VALUES = PLANES * PAPER_SHAPE**2
 _LOOPS = "pyfai_grf.simulation.phase_loops"
 
 
 def _get_gpu_twin(backend: Backend) -> Any:
-    """Return the GPU's kernels, which work on the whole box, where they are to be used."""
+    """Return the GPU's kernels, which work on the whole box, or None where they are not to be used."""
     return load_twin(backend.xp) if backend.use_compiled and backend.device != "cpu" else None
 
 
@@ -30,7 +31,7 @@ def draw_modes(
 ) -> None:
     """Set ``modes`` (I, J, K) to the white noise of their wave ``numbers`` times the amplitude of their n^2.
 
-    Modes beyond the ``amplitudes`` (from n^2 = 0 on) become 0. For one slice of the modes of a grid of ``shape``^3.
+    Modes beyond the ``amplitudes`` (of n^2 = 0, 1, 2 ...) become 0. ``modes`` is one slice of a grid of ``shape``^3.
     """
     squares = numbers[2] ** 2
     if gpu := _get_gpu_twin(backend):
@@ -116,7 +117,7 @@ def smooth_periodic(backend: Backend, binary: Any, taps: Any) -> Any:
 def sum_shells(backend: Backend, layer: Any, solid: Any, squares: tuple[Any, Any, Any], size: int) -> Any:
     """Return sums over equal n^2 of |layer|^2, Re(layer conj(solid)) and |solid|^2, as (3, size).
 
-    For one slice of the modes, whose last axis is the half of them that a real field needs; n^2 is the sum of
+    The arrays are one slice of the modes; their last axis holds the half that a real field needs. n^2 is the sum of
     ``squares`` along the axes.
     """
     if gpu := _get_gpu_twin(backend):

@@ -1,7 +1,7 @@
 """Compiled twins of the array operations in ``kernels``, for the CPU, where numba is installed.
 
 Each function does to a slice of the box what the function of the same name in ``kernels`` does, in one or two passes.
-None runs in parallel by itself: all let go of the interpreter, and ``Backend.map_slices`` keeps the cores busy.
+None runs in parallel by itself: all release the interpreter lock, and ``Backend.map_slices`` keeps the cores busy.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from pyfai_grf.simulation.white_noise import INCREMENTS, MULTIPLIERS, ROUNDS, SELF_CONJUGATE
+
 _compile = njit(cache=True, nogil=True, error_model="numpy")
-#: counts of a block are exact in float32, and only float sums may be reordered, which lets them run in vectors
+#: only sums of floats may be reordered, which lets them run in vectors; the counts of a block are exact in float32
 _compile_counts = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 _BLOCK = 64
-_SELF_CONJUGATE = np.float32(np.sqrt(2))
 
 
 @_compile
@@ -36,9 +37,9 @@ def draw_modes(key, numbers0, numbers1, squares, shape, amplitudes, modes):  # t
                 radius = amplitudes[base + squares[k]] * np.sqrt(np.float32(-2) * np.log(uniform))
                 line[k] = radius * np.cos(angle) + 1j * (radius * np.sin(angle))
             line[reached:] = 0
-            line[0] *= _SELF_CONJUGATE
+            line[0] *= SELF_CONJUGATE
             if 2 * (half - 1) == shape:
-                line[half - 1] *= _SELF_CONJUGATE
+                line[half - 1] *= SELF_CONJUGATE
 
 
 @_compile
@@ -47,15 +48,15 @@ def _encrypt_row(second, third, key, words):  # type: ignore[no-untyped-def]
     for k in range(words.shape[1]):
         c0, c1, c2, c3 = np.uint32(k), second, third, np.uint32(0)
         k0, k1 = key[0], key[1]
-        for _ in range(10):
-            p0 = np.uint64(c0) * np.uint64(0xD2511F53)
-            p1 = np.uint64(c2) * np.uint64(0xCD9E8D57)
+        for _ in range(ROUNDS):
+            p0 = np.uint64(c0) * np.uint64(MULTIPLIERS[0])
+            p1 = np.uint64(c2) * np.uint64(MULTIPLIERS[1])
             c0 = np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0
             c1 = np.uint32(p1)
             c2 = np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1
             c3 = np.uint32(p0)
-            k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
-            k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
+            k0 = np.uint32(k0 + np.uint32(INCREMENTS[0]))
+            k1 = np.uint32(k1 + np.uint32(INCREMENTS[1]))
         words[0, k], words[1, k], words[2, k], words[3, k] = c0, c1, c2, c3
 
 
@@ -75,7 +76,7 @@ def collect_between(values, low, high):  # type: ignore[no-untyped-def]
         for i in range(block.size):
             n_below += one if block[i] < low else zero
             n_reached += one if block[i] <= high else zero
-        count = max(int(n_reached) - int(n_below), 0)  # nothing lies inside where low is above high
+        count = max(int(n_reached) - int(n_below), 0)  # nothing lies inside if low is above high
         below += int(n_below)
         total += count
         inside[start // _BLOCK] = count
@@ -84,7 +85,7 @@ def collect_between(values, low, high):  # type: ignore[no-untyped-def]
     for start in range(0, size, _BLOCK):
         if inside[start // _BLOCK] > 0:
             for i in range(start, min(start + _BLOCK, size)):
-                found[n] = i  # written always, kept if it is inside: no branch to mispredict
+                found[n] = i  # always written, kept if it is inside: no branch to mispredict
                 n += (values[i] >= low) & (values[i] <= high)
     return below, found[:total]
 
@@ -121,7 +122,7 @@ def smooth_planes(binary, taps, out):  # type: ignore[no-untyped-def]
 
 @_compile
 def smooth_slabs(field, taps, start, stop):  # type: ignore[no-untyped-def]
-    """Convolve ``field`` (N, N, N) with symmetric ``taps`` along the first axis, between two indices of the second."""
+    """Convolve ``field`` (N, N, N) with symmetric ``taps`` along the first axis, for a range of the second."""
     n0, _, n2 = field.shape
     slab = np.empty((n0, n2), taps.dtype)
     for j in range(start, stop):
@@ -191,7 +192,7 @@ def sum_shells(layer, solid, square0, square1, square2, size):  # type: ignore[n
 
 @_compile
 def count_boundaries(labels, following):  # type: ignore[no-untyped-def]
-    """Return the face counts (3, 3) of the planes ``labels`` (P, N, N); ``following`` (N, N) lies behind the last."""
+    """Return the face counts (3, 3) of the planes ``labels`` (P, N, N); ``following`` (N, N) is the next plane."""
     n0, n1, _ = labels.shape
     counts = np.zeros((3, 4), np.int64)
     for i in range(n0):

@@ -10,17 +10,17 @@ import numpy as np
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.simulation.kernels import collect_between, count_thresholds
 
-#: voxels looked at to bracket a quantile before the exact count
+#: voxels sampled to bracket a quantile before the exact count
 _SAMPLE = 1_000_003
 
 
 def label_by_rank(backend: Backend, values: Any, counts: Sequence[int], tie_break: Any) -> tuple[Any, list[float]]:
-    """Label voxels by how many of the ``counts`` their rank reaches; ties are ordered by ``tie_break``, then index.
+    """Label voxels by how many of the ``counts`` their rank reaches; ties are ordered by ``tie_break``, then by index.
 
     Parameters
     ----------
     values, tie_break : arrays of one shape, floating point.
-    counts : one or two increasing numbers; label 0 goes to exactly ``counts[0]`` voxels, and so on.
+    counts : one or two ascending numbers; exactly ``counts[0]`` voxels get label 0, and so on.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def _split_at(backend: Backend, values: Any, ties: Any, count: int, sample: Any)
     candidates = values[found]
     threshold = xp.partition(candidates, count - below)[count - below]
     n_demoted = count - below - int(xp.count_nonzero(candidates < threshold))
-    if n_demoted == 0:  # spares sorting the whole solid where the thresholded field is ranked unsmoothed
+    if n_demoted == 0:  # avoids sorting the whole solid where the thresholded field is ranked unsmoothed
         return float(threshold), found[:0]
     tied = found[candidates == threshold]
     return float(threshold), tied[xp.argsort(ties[tied], kind="stable")[:n_demoted]]

@@ -15,11 +15,12 @@ from pyfai_grf.simulation.distance import measure_distance
 from pyfai_grf.simulation.field import compute_amplitudes, make_field
 from pyfai_grf.simulation.kernels import PLANES, smooth_periodic
 from pyfai_grf.simulation.ranking import label_by_rank
+from pyfai_grf.theory.covariance import compute_flat_film
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum, get_spectrum
 
 PORE, LAYER, SOLID = 0, 1, 2
 
-#: the smoothed field orders voxels as long as the taps that its kernel leaves out would add less than this
+#: the smoothed field orders voxels as long as the taps left out of its kernel would add less than this
 _TRUNCATION = 1e-4
 #: below this value of the smoothed field its float32 products underflow: the distance to the solid takes over
 _UNDERFLOW = 1e-28
@@ -32,7 +33,7 @@ class StructureModel:
     Raises
     ------
     InputError
-        If a value is outside what the model can mean.
+        If a value has no meaning in the model.
     """
 
     a: float
@@ -65,10 +66,8 @@ class StructureModel:
 
     @property
     def flat_film_nm(self) -> float:
-        """Thickness of the layer's volume spread over the area of the unsmoothed interface."""
-        second_moment = get_spectrum(self.spectrum).second_moment
-        area = 2 / np.pi * np.sqrt(second_moment / 3) * np.exp(-(ndtri(self.porosity) ** 2) / 2) / self.a
-        return float(self.porosity * self.layer_fraction / area)
+        """Thickness of the layer's volume spread flat over the unsmoothed interface."""
+        return float(self.a * compute_flat_film(self.porosity, self.layer_fraction, self.spectrum))
 
 
 def make_structure(
@@ -89,15 +88,30 @@ def make_structure(
 
     Parameters
     ----------
-    a : length scale in nm.
-    porosity : volume fraction that is not solid.
-    layer_fraction : fraction of the pore space that the layer at the interface fills; 0 for two phases.
-    shape, voxel_size : edge of the box in voxels, and of a voxel in nm.
-    seed : the same seed gives the same structure, on every device to float32 rounding at the phase boundaries.
-    device : "auto", "cpu" or "cuda".
-    smoothing : standard deviation in nm of the Gaussian that smooths the interface (Eq. 9); the paper's is 1 nm.
-        0 leaves it out; the layer is then ordered by the distance to the solid alone.
-    spectrum : spectral density of the field, such as "power:n=6"; the paper's is "roding2022" (Eq. 7).
+    a : float
+        Length scale in nm.
+    porosity : float
+        Volume fraction that is not solid.
+    layer_fraction : float
+        Fraction of the pore space that the layer at the interface fills; 0 for two phases.
+    shape : int
+        Edge of the box in voxels.
+    voxel_size : float
+        Edge of a voxel in nm.
+    seed : int
+        The same seed gives the same structure, on every device up to float32 rounding at the phase boundaries.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute; "auto" is a GPU where one is usable.
+    smoothing : float
+        Standard deviation in nm of the Gaussian that smooths the interface (Eq. 9). 0 leaves it out; the layer is
+        then ordered only by the distance to the solid.
+    spectrum : str or Spectrum
+        Spectral density of the field, such as "power:n=6".
+
+    Returns
+    -------
+    ndarray
+        The labels.
 
     Raises
     ------
@@ -112,14 +126,14 @@ def make_structure(
 
 
 def make_labels(backend: Backend, model: StructureModel, rng: Any) -> Any:
-    """Return the phase labels of one realisation of ``model`` on the backend's device."""
+    """Return the phase labels of one realisation of ``model``, on the backend's device."""
     amplitudes = compute_amplitudes(model.a, model.shape, model.voxel_size_nm, model.spectrum)
     field = make_field(backend, rng, amplitudes, model.shape)
     return split_phases(backend, field, model)
 
 
 def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
-    """Return phase labels of the Gaussian ``field``: threshold, smooth, rank to ``model``'s fractions."""
+    """Return the phase labels of the Gaussian ``field``: threshold, smooth, and rank to ``model``'s fractions."""
     open_pore, pore = model.phase_counts
     solid, _ = label_by_rank(backend, field, [pore], field)
     sigma = model.smoothing_nm / model.voxel_size_nm
@@ -133,7 +147,7 @@ def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
         if open_pore == pore or ndtr(-(reach + 0.5) / sigma) <= 2 * _TRUNCATION * threshold:
             return labels
         del smooth, labels
-        # the layer is thicker than thought: look further, at least by half
+        # the layer is thicker than expected: look further, at least by half
         depth = max(1.5 * depth, -sigma * ndtri(threshold)) if threshold > 0 else 2 * depth + sigma
     return _rank_by_distance(backend, field, solid, model)
 
@@ -141,8 +155,8 @@ def split_phases(backend: Backend, field: Any, model: StructureModel) -> Any:
 def _rank_by_distance(backend: Backend, field: Any, solid: Any, model: StructureModel) -> Any:
     """Return phase labels where the layer reaches deeper than the smoothed field keeps an order.
 
-    Voxels near the interface keep the order of the smoothed field, those beyond are ordered by their distance to the
-    solid, which is what the logarithm of the smoothed field tends to.
+    Voxels near the interface keep the order of the smoothed field. Those beyond are ordered by their distance to the
+    solid, which is the order that the smoothed field would have without rounding.
     """
     xp = backend.xp
     sigma = model.smoothing_nm / model.voxel_size_nm

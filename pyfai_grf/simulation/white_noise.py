@@ -1,9 +1,9 @@
-"""Gaussian white noise that depends on seed and wave number alone: the same on every device, thread and box size.
+"""Gaussian white noise that depends only on seed and wave number: the same on every device, thread and grid.
 
-A counter-based generator, Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405), is given the wave number
-as its counter and the seed as its key. So a mode has the same amplitude whoever draws it and in whatever order, on CPU
-and GPU; and a finer grid over the same box continues the same field. (CuPy's own generators keep 32 bits of a seed:
-of three million structures more than a thousand pairs would share their noise.)
+A counter-based generator, Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405), takes the wave number as its
+counter and the seed as its key. So a mode has the same amplitude whoever draws it and in whatever order, on CPU and
+GPU, and a finer grid over the same box continues the same field. (CuPy's own generators keep 32 bits of a seed: among
+three million structures, more than a thousand pairs would share their noise.)
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 
-_MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
-_INCREMENTS = 0x9E3779B9, 0xBB67AE85
-_ROUNDS = 10
+#: the constants of Philox4x32-10
+MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
+INCREMENTS = 0x9E3779B9, 0xBB67AE85
+ROUNDS = 10
 _LOW = 0xFFFFFFFF
-#: variances are doubled where a real field keeps only the Hermitian half of what is drawn
-_SELF_CONJUGATE = np.float32(np.sqrt(2))
+#: factor of the planes that are their own conjugates: there, a real field keeps half of the variance that is drawn
+SELF_CONJUGATE = np.float32(np.sqrt(2))
 
 
 def make_key(seed: Any) -> np.ndarray:
@@ -28,28 +29,28 @@ def make_key(seed: Any) -> np.ndarray:
     Raises
     ------
     InputError
-        If the seed is of another kind.
+        If the seed is anything else.
     """
     try:
         if seed is None:
-            raise ValueError("nothing given")
+            raise ValueError("none was given")
         return np.random.SeedSequence(seed).generate_state(2, np.uint32)
     except (TypeError, ValueError) as problem:
-        raise InputError(f"the seed is {seed!r}: give an integer, 0 or more ({problem})") from None
+        raise InputError(f"the seed is {seed!r}: give a whole number, 0 or more ({problem})") from None
 
 
 def encrypt(xp: Any, counter: Any, key: np.ndarray) -> Any:
-    """Return the four words (arrays of uint64 below 2^32) of Philox4x32-10 for the four of ``counter``, likewise."""
+    """Return the four words of Philox4x32-10 for the four of ``counter``; all are arrays of uint64 below 2^32."""
     words, keys = list(counter), [int(k) for k in key]
-    for _ in range(_ROUNDS):
-        first, second = words[0] * xp.uint64(_MULTIPLIERS[0]), words[2] * xp.uint64(_MULTIPLIERS[1])
+    for _ in range(ROUNDS):
+        first, second = words[0] * xp.uint64(MULTIPLIERS[0]), words[2] * xp.uint64(MULTIPLIERS[1])
         words = [
             (second >> xp.uint64(32)) ^ words[1] ^ xp.uint64(keys[0]),
             second & xp.uint64(_LOW),
             (first >> xp.uint64(32)) ^ words[3] ^ xp.uint64(keys[1]),
             first & xp.uint64(_LOW),
         ]
-        keys = [(k + increment) & _LOW for k, increment in zip(keys, _INCREMENTS, strict=True)]
+        keys = [(k + increment) & _LOW for k, increment in zip(keys, INCREMENTS, strict=True)]
     return words
 
 
@@ -58,7 +59,7 @@ def draw_noise(xp: Any, key: np.ndarray, numbers0: Any, numbers1: Any, half: int
 
     i and j are the signed wave numbers ``numbers0`` and ``numbers1``, k runs from 0 to half - 1. Real and imaginary
     part have variance 1, and 2 on the planes k = 0 and k = shape/2, of which a real field keeps the Hermitian half.
-    Two neighbouring k share one call of the generator; normal numbers by Box and Muller, up to 6.7.
+    Two neighbouring k share one call of the generator; the normal numbers are Box and Muller's, up to 6.7.
     """
     pairs = xp.arange((half + 1) // 2, dtype=xp.uint64)
     i, j = (numbers.astype(xp.uint64) & xp.uint64(_LOW) for numbers in (numbers0, numbers1))
@@ -70,7 +71,7 @@ def draw_noise(xp: Any, key: np.ndarray, numbers0: Any, numbers1: Any, half: int
         radius = xp.sqrt(-2 * xp.log(uniform))
         noise[..., parity] = radius * xp.exp(xp.complex64(2j * np.pi) * turn)
     noise = noise.reshape(i.size, j.size, -1)[:, :, :half]
-    noise[:, :, 0] *= _SELF_CONJUGATE
+    noise[:, :, 0] *= SELF_CONJUGATE
     if half - 1 == shape / 2:
-        noise[:, :, -1] *= _SELF_CONJUGATE
+        noise[:, :, -1] *= SELF_CONJUGATE
     return noise

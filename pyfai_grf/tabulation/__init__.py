@@ -1,1 +1,1 @@
-"""The recipe of the three-phase table: uniform films simulated on Gaussian-field solids, pooled and fitted."""
+"""How the three-phase table is made: uniform films simulated on Gaussian-field solids, pooled and fitted."""

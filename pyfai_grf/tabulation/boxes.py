@@ -1,14 +1,15 @@
-"""Boxes for the three-phase table: one Gaussian field, films of many thicknesses on solids of many porosities.
+"""Boxes for the three-phase table: one Gaussian field, with films of many thicknesses on solids of many porosities.
 
-Everything at a = 1. A *fine* box (``shape`` voxels an edge) carries qa up to ``X_FINE``; a *coarse* one is the same
-field on every second voxel, up to ``X_COARSE``: eight times cheaper, so that there can be many for the statistics,
-while a few fine ones say what the coarse voxels did (two-level Monte Carlo) and add the upper part. A *wide* box has
-twice the edge at half the coarse resolution, for qa below ``X_WIDE``, where a box has few waves; *pair* is a coarse
-box on every second voxel again, which says what the wide box's voxels do.
+Everything is at a = 1. A *fine* box (``shape`` voxels an edge) carries qa up to ``X_FINE``. A *coarse* box is the same
+field on every second voxel and carries qa up to ``X_COARSE``; it is eight times cheaper, so there can be many of them
+for the statistics, while a few fine ones show the effect of the coarse voxels (two-level Monte Carlo) and add the upper
+part. A *wide* box has twice the edge at half the coarse resolution, for qa below ``X_WIDE``, where a box holds few
+waves. A *pair* is a coarse box on every second voxel, which shows the effect of the wide box's voxels.
 
-Kept of each box, summed over shells of half a grid step 2 pi / L: the products of the Fourier coefficients of
-D (solid and film, for each porosity and thickness) with itself and with S_j (the solids of all porosities). The
-expectation of S_i S_j is known exactly: they are the control variates of ``tabulation.controls``.
+What is kept of each box are sums over shells of half a grid step 2 pi / L: the products of the Fourier coefficients of
+D (solid and film, for each porosity and thickness) with themselves and with those of S_j (the solids of all
+porosities). The expectation of S_i S_j is known exactly, which makes them the control variates of
+``tabulation.controls``.
 """
 
 from __future__ import annotations
@@ -18,17 +19,16 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.backend import Backend
-from pyfai_grf.simulation.field import compute_amplitudes, make_field
+from pyfai_grf.simulation.field import compute_amplitudes, list_wave_numbers, make_field
 from pyfai_grf.simulation.kernels import PLANES
 from pyfai_grf.tabulation.depth import LOOPS, fill_coverage, measure_depth
-from pyfai_grf.tabulation.setting import (
+from pyfai_grf.tabulation.grids import (
     RAMP_WIDTH,
     BoxSetting,
     Grid,
     count_modes,
     get_grid,
     number_shells,
-    wave_numbers,
 )
 
 _WIDE_SEED = 5_000_000
@@ -36,7 +36,7 @@ _PILOT_SEED, _PILOT_BOXES, _PILOT_SHAPE = 7_000_000, 3, 192
 
 
 def make_unit_field(backend: Backend, spectrum: str, seed: Any, shape: int, voxels_per_a: float) -> Any:
-    """Return one realisation, (shape,) * 3 float32, whose *expected* variance is 1; lengths in voxels."""
+    """Return one realisation of the field, (shape,) * 3 float32, whose *expected* variance is 1; lengths in voxels."""
     amplitudes = compute_amplitudes(voxels_per_a, shape, 1.0, spectrum)
     field = make_field(backend, seed, amplitudes, shape)
     counts = count_modes(shape, shape // 2, np.arange(amplitudes.size), amplitudes.size)
@@ -46,9 +46,9 @@ def make_unit_field(backend: Backend, spectrum: str, seed: Any, shape: int, voxe
 
 
 def choose_thicknesses(backend: Backend, setting: BoxSetting) -> np.ndarray:
-    """Return the film thicknesses (porosities, layer fractions) in units of a that give the layer fractions nearly.
+    """Return the film thicknesses (porosities, layer fractions), in units of a, that nearly give the layer fractions.
 
-    From a few small boxes; what the thicknesses give exactly comes out of the boxes themselves.
+    They come from a few small boxes; which layer fractions they give exactly is measured in the boxes themselves.
     """
     voxels = setting.voxels_per_a / 2
     sums = np.zeros((len(setting.thresholds), len(setting.layer_fractions)))
@@ -64,7 +64,7 @@ def choose_thicknesses(backend: Backend, setting: BoxSetting) -> np.ndarray:
 def measure_box(
     backend: Backend, setting: BoxSetting, thicknesses: np.ndarray, index: int, kinds: tuple[str, ...]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return the sums of box ``index`` by kind: "wide" alone, or others of one field from fine to coarse."""
+    """Return the sums of box ``index`` by kind: "wide" alone, or other kinds of one field, from fine to coarse."""
     grid = get_grid(setting, kinds[0])
     seed = [setting.seed, index + (_WIDE_SEED if kinds[0] == "wide" else 0)]
     field = make_unit_field(backend, setting.spectrum, seed, grid.shape, grid.voxels_per_a)
@@ -115,10 +115,10 @@ def _crop(modes: Any, n_max: int, n_low: int) -> Any:
 def transform_film(backend: Backend, depth: Any, thickness: float, n_max: int) -> Any:
     """Return the Fourier coefficients of {depth <= thickness} with |i|, |j| <= n_max, 0 <= k <= n_max, complex64.
 
-    Of the coverage, that is: the ramp's factor exp(-k^2 width^2 / 2) is still in them.
+    They are those of the coverage: the ramp's factor exp(-k^2 width^2 / 2) is still in them.
     """
     fft, shape = backend.fft, depth.shape[0]
-    kept = wave_numbers(shape, n_max) % shape
+    kept = list_wave_numbers(shape, n_max) % shape
     planes = np.empty((shape, kept.size, n_max + 1), dtype=np.complex64)
     modes = np.empty((kept.size, kept.size, n_max + 1), dtype=np.complex64)
 

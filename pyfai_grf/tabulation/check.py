@@ -1,6 +1,6 @@
-"""Boxes that a table was not made of, beside what the table says: at any porosities and thicknesses.
+"""A table against boxes that it was not made of, at any porosities and film thicknesses.
 
-Film by film of the same thickness: of that the boxes know no error, of the layer fraction they do.
+Films of the same thickness are compared: the boxes have it without error, unlike the layer fraction.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.tabulation.pool import Pooled
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity
-from pyfai_grf.theory.three_phase_table import LAYER_NODES, ThreePhaseTable
+from pyfai_grf.theory.three_phase_table import (
+    LAYER_NODES,
+    ThreePhaseTable,
+    compute_jackknife_variance,
+    mix_phases,
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Simulated and expected I/(V a^3) of one sample at ``x`` (S,), with the standard errors of both.
 
-    ``layer_fraction`` is the table's for the thickness, ``simulated_layer`` the boxes', with its error.
+    ``layer_fraction`` is what the table has for the film's thickness, ``simulated_layer`` what the boxes have, with its
+    standard error.
     """
 
     porosity: float
@@ -41,7 +47,7 @@ def compare_boxes(
     """Yield a comparison for every porosity and film thickness of ``pooled``, the boxes of ``folder``; x ascending."""
     setting = folder.setting
     order = np.argsort(pooled.x)
-    x, d = pooled.x[order], layer_density
+    x = pooled.x[order]
     for j, porosity in enumerate(setting.porosities):
         solid = compute_scale_free_intensity(x, porosity, setting.spectrum)
         for k in range(pooled.layer.shape[2]):
@@ -49,16 +55,16 @@ def compare_boxes(
             film = compute_scale_free_intensity(x, porosity * (1 - layers), setting.spectrum)
             dd = film * np.exp(pooled.logratio[:, j, k, order])
             sd = np.sqrt(solid * dd) * pooled.coherence[:, j, k, order]
-            curves = d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * solid
+            curves = mix_phases(layer_density, dd, sd, solid)
             layer = _find_layer(table, float(porosity), folder.thicknesses[j, k])
-            expected = table.expect_error(x, float(porosity), layer, d)
+            expected = table.expect_error(x, float(porosity), layer, layer_density)
             found = float(layers[0]), float(_estimate_error(layers))
             yield Comparison(float(porosity), layer, found, x, curves[0], _estimate_error(curves), *expected)
 
 
 def _estimate_error(rows: FloatArray) -> FloatArray:
-    """Return the jackknife's standard error from rows 1 .. R, of which each leaves one group out."""
-    return np.asarray(np.sqrt((len(rows) - 2) * np.var(rows[1:], axis=0)))
+    """Return the jackknife's standard error from rows 1 .. R, each of which leaves one group out."""
+    return np.asarray(np.sqrt(compute_jackknife_variance(rows[1:])))
 
 
 def _find_layer(table: ThreePhaseTable, porosity: float, thickness: float) -> float:

@@ -1,12 +1,12 @@
-"""Control variates of the three-phase table: what a box's solids, whose expectation is exact, tell of its films.
+"""Control variates of the three-phase table: what a box's solids, whose expectation is exact, say about its films.
 
-Two steps take the scatter out:
+Two steps remove most of the scatter:
 
 1. Mode by mode, D (solid and film) is regressed on the solids S_i of all porosities, D = sum beta_i S_i + rest. For any
-   fixed beta, E|D|^2 = E[|D|^2 - beta' (SS - F) beta] with F = E[SS] known exactly: what is left to average is the
-   rest, which is 0 to 30 % of |D|^2 below qa = 2. The same for S D.
-2. What scatters from box to box at all q alike, the surface area, is regressed on realised areas and volumes of the
-   solids, whose expectations are known too.
+   fixed beta, E|D|^2 = E[|D|^2 - beta' (SS - F) beta] with F = E[SS] known exactly: only the rest has to be averaged,
+   which is 0 to 30 % of |D|^2 below qa = 2. The same holds for S D.
+2. The surface area scatters from box to box, and with it all q alike. It is regressed on realised areas and volumes of
+   the solids, whose expectations are also known.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pyfai_grf.tabulation.sums import Sums
 
 #: groups of boxes that are left out in turn (cross-fitting here, jackknife in ``tabulation.pool``)
 GROUPS = 10
-#: a box's surface area is measured from here on, or over the upper part of a kind that does not reach so far
+#: a box's surface area is measured from this x on, or over the upper part of a kind that does not reach so far
 _X_AREA = 5.0
 #: coefficients are smoothed over this many shells
 _SMOOTH_SHELLS = 21
-#: keep the regressions solvable where solids are alike; relative to the diagonal
+#: these keep the regressions solvable where solids are alike; relative to the diagonal
 _RIDGE_MODES, _RIDGE_BOXES = 1e-7, 1e-3
 
 
@@ -44,7 +44,7 @@ def _pool_neighbours(values: FloatArray) -> FloatArray:
 
 
 def control_modes(sums: Sums, beta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return ``dd`` and ``sd`` (B, J, K, S) less what the solids' modes explain beyond their expectation."""
+    """Return ``dd`` and ``sd`` (B, J, K, S) minus what the solids' modes explain beyond their expectation."""
     dd, sd = sums.dd.copy(), sums.sd.copy()
     low = beta.shape[-1]
     excess = (sums.controls - sums.exact_controls)[..., :low]
@@ -55,9 +55,9 @@ def control_modes(sums: Sums, beta: FloatArray) -> tuple[FloatArray, FloatArray]
 
 
 def control_boxes(sums: Sums, values: FloatArray, envelope: FloatArray, voxels: FloatArray) -> FloatArray:
-    """Return ``values`` (B, J, K, S) less their regression over boxes on areas and volumes of two solids.
+    """Return ``values`` (B, J, K, S) minus their regression over boxes on areas and volumes of two solids.
 
-    The two are the porosity's own solid and the one nearest in volume to solid and film together. Coefficients,
+    The two are the porosity's own solid and the one nearest in volume to solid and film together. The coefficients,
     relative to ``envelope`` (J, K, S), are smoothed along the shells. ``voxels`` (J, 2) is what the voxels add to
     areas and volumes.
     """
@@ -72,7 +72,7 @@ def control_boxes(sums: Sums, values: FloatArray, envelope: FloatArray, voxels: 
 
 
 def control_layers(sums: Sums, voxels: FloatArray) -> FloatArray:
-    """Return the layer fractions (B, J, K) controlled likewise: a thin film's follows from the area alone."""
+    """Return the layer fractions (B, J, K), controlled in the same way: a thin film's follows from the area alone."""
     layers = sums.layers[..., np.newaxis]
     return control_boxes(sums, layers, layers.mean(axis=0), voxels)[..., 0]
 
@@ -84,7 +84,7 @@ def get_band(sums: Sums) -> tuple[float, float]:
 
 
 def measure_boxes(sums: Sums, band: tuple[float, float]) -> FloatArray:
-    """Return the realised areas and volumes of the solids, relative, less their expectations: (B, J, 2)."""
+    """Return the realised areas and volumes of the solids minus their expectations, relative: (B, J, 2)."""
     x = sums.shells.x
     weight = sums.shells.modes * ((x > band[0]) & (x <= band[1]))
     area = (sums.ss / sums.exact_ss) @ weight / weight.sum() - 1
@@ -96,8 +96,8 @@ def measure_boxes(sums: Sums, band: tuple[float, float]) -> FloatArray:
 def _explain(known: FloatArray, values: FloatArray) -> FloatArray:
     """Return what ``known`` (B, n) explains of ``values`` (B, S), linearly.
 
-    The slopes for a box come from the boxes of other groups: from its own they would follow its noise, and the
-    scatter that is left would look smaller than it is.
+    The slopes for a box come from the boxes of other groups: slopes from its own group would follow its noise, and
+    the remaining scatter would look smaller than it is.
     """
     group = np.arange(len(known)) % GROUPS
     count = min(_SMOOTH_SHELLS, values.shape[-1])

@@ -1,9 +1,9 @@
-"""Distances to the solid's surface, far below a voxel: a film of uniform thickness on a Gaussian random field's solid.
+"""Distances to the solid's surface, far finer than a voxel: a uniform film on the solid of a Gaussian random field.
 
 The surface is the level set psi = T. Near it the distance follows from psi's own Taylor series (a root of the
-second-order expansion along the gradient). Farther out in the pores the nearest boundary voxel (exact periodic
-transform) names the patch of surface, and the distance to that patch, a quadric with the normal and the curvature of
-the level set, is what counts. Lengths in voxels. On the CPU only; compiled where numba is installed.
+second-order expansion along the gradient). Farther out in the pores, the nearest boundary voxel (by the exact periodic
+transform) selects a patch of surface, and the distance is that to the patch, a quadric with the normal and the
+curvature of the level set. Lengths are in voxels. This runs on the CPU only, compiled where numba is installed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scipy.special import ndtr
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.simulation.distance import find_nearest
 
-#: depth in voxels up to which the distance inside the solid is measured, and what stands for more
+#: depth in voxels up to which the distance inside the solid is measured, and the value for anything deeper
 INNER_REACH = 2.2
 DEEP = -100.0
-#: in the pores the Taylor series at the voxel itself is used up to this distance
+#: up to this distance into the pores the Taylor series at the voxel itself is used
 NEAR = 1.0
-#: a boundary voxel lies at most about this far below the surface
+#: a boundary voxel is at most about this far below the surface
 DEEPEST_PATCH = 1.5
-#: a patch that would focus within the film is kept from doing so
+#: lower limit of the spread of a patch's normals, so that no patch focuses within the film
 LEAST_SPREAD = 0.3
 LOOPS = "pyfai_grf.tabulation.film_loops"
 _PAIRS = ((0, 1), (0, 2), (1, 2))
@@ -33,8 +33,8 @@ _PAIRS = ((0, 1), (0, 2), (1, 2))
 def measure_depth(backend: Backend, field: Any, threshold: float, reach: int) -> Any:
     """Return the signed distance to {field = threshold} in voxels, (N, N, N) float32: positive in the pores.
 
-    ``field`` is periodic, the solid is where it reaches ``threshold``. Values are capped at ``reach`` in the pores,
-    and are ``DEEP`` farther than ``INNER_REACH`` inside the solid.
+    ``field`` is periodic, and solid where it reaches ``threshold``. Values are capped at ``reach`` in the pores, and
+    are ``DEEP`` farther than ``INNER_REACH`` inside the solid.
     """
     solid = field >= np.float32(threshold)
     squared, nearest = find_nearest(backend, solid, reach + 2)
@@ -101,11 +101,11 @@ def _differentiate(value: Any) -> tuple[Any, Any]:
 
 
 def fill_coverage(backend: Backend, depth: Any, thickness: float, width: float) -> Any:
-    """Return the share of the film's thicknesses, normal about ``thickness``, that cover each voxel; float32.
+    """Return the share of thicknesses, normally distributed about ``thickness``, that cover each voxel; float32.
 
-    That is Phi((thickness - depth) / width): the mean of the indicator {depth <= t} over t with that standard
-    deviation (voxels), a band-limited picture of it. A plane's Fourier coefficients are exp(-k^2 width^2 / 2) times
-    the indicator's.
+    That is Phi((thickness - depth) / width), the mean of the indicator {depth <= t} over t with the standard deviation
+    ``width`` (voxels): a band-limited picture of it. The Fourier coefficients of a plane's are exp(-k^2 width^2 / 2)
+    times those of the indicator.
     """
     if twin := backend.load_loops(LOOPS):
         return twin.fill_coverage(depth, np.float32(thickness), np.float32(width), _tabulate_step())

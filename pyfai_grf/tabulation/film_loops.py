@@ -12,7 +12,7 @@ from pyfai_grf.simulation.kernels import PLANES
 from pyfai_grf.tabulation.depth import DEEP, DEEPEST_PATCH, INNER_REACH, LEAST_SPREAD, NEAR
 
 _compile = njit(cache=True, nogil=True, error_model="numpy")
-#: no gradient of a unit field is steeper, in its standard deviations: farther values need no Taylor series
+#: no gradient of a unit field exceeds this many of its standard deviations: values farther off need no Taylor series
 _STEEPEST = 5.0
 
 
@@ -93,7 +93,7 @@ def _find_root(value, taylor):  # type: ignore[no-untyped-def]
 
 @_compile
 def _count_boundary(field, threshold, start, stop, label, counts):  # type: ignore[no-untyped-def]
-    """Mark solid voxels that touch the pores by a 0 in ``label`` and count them by plane."""
+    """Mark solid voxels that touch the pores with 0 in ``label``, and count them by plane."""
     n0, n1, n2 = field.shape
     for i in range(start, stop):
         count = 0
@@ -113,7 +113,7 @@ def _count_boundary(field, threshold, start, stop, label, counts):  # type: igno
 
 @_compile
 def _fill_patches(field, threshold, starts, start, stop, label, patches):  # type: ignore[no-untyped-def]
-    """Number the boundary voxels and fill their patch: foot - voxel (3), normal (3), Hessian / steepness (6)."""
+    """Number the boundary voxels and fill their patches: foot - voxel (3), normal (3), Hessian / steepness (6)."""
     _, n1, n2 = field.shape
     for i in range(start, stop):
         at = starts[i]

@@ -1,4 +1,4 @@
-"""From pooled boxes to the three-phase table: smooth curves through them, and the same for every jackknife replicate.
+"""From pooled boxes to the three-phase table: smooth curves through them and through every jackknife replicate.
 
 The curves of ``theory.three_phase_table`` are fitted as penalised splines, weighted by the boxes' scatter; the penalty
 (one for r, one for alpha and beta) minimises the generalised cross-validation score over the nodes.
@@ -17,22 +17,30 @@ from pyfai_grf import __version__
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.tabulation.pool import Pooled, pool_boxes
 from pyfai_grf.tabulation.store import BoxFolder
-from pyfai_grf.theory.covariance import compute_surface
+from pyfai_grf.theory.covariance import compute_flat_film
 from pyfai_grf.theory.spectra import get_spectrum
-from pyfai_grf.theory.three_phase_table import LAYER_NODES, X_SCALE, ThreePhaseTable, find_wave_scale, make_knots, map_x
+from pyfai_grf.theory.three_phase_table import (
+    LAYER_NODES,
+    X_SCALE,
+    ThreePhaseTable,
+    compute_jackknife_variance,
+    find_wave_scale,
+    make_knots,
+    map_x,
+)
 
 #: intervals of the splines in v
 _INTERVALS = 40
 _NOISE_SHELLS = 15
-#: relative error that no number of boxes takes away, in the weights
+#: relative error in the weights that remains however many boxes there are
 _FLOOR = 5e-4
-#: how large r or alpha - 1, and beta, are expected to be, and below which layer fraction in proportion to it: where the
-#: data cannot tell alpha from beta, or do not reach the film's first minimum, both stay small
+#: the expected size of r or alpha - 1, and of beta, and the layer fraction below which they are proportional to it:
+#: where the data cannot tell alpha from beta, or do not reach the film's first minimum, both stay small
 _EXPECTED, _EXPECTED_LAYER = np.array([0.5, 0.4]), 0.2
 
 
 def fit_table(folder: BoxFolder) -> ThreePhaseTable:
-    """Return the table that all boxes of ``folder`` make.
+    """Return the table from all boxes of ``folder``.
 
     Raises
     ------
@@ -69,8 +77,7 @@ def make_table(pooled: Pooled, folder: BoxFolder) -> ThreePhaseTable:
         "voxels_per_a": setting.voxels_per_a,
         "boxes": pooled.boxes,
     }
-    surface = compute_surface(np.array(setting.thresholds), setting.spectrum)
-    flat = setting.porosities[:, np.newaxis] * pooled.layer / surface[:, np.newaxis]
+    flat = compute_flat_film(setting.porosities[:, np.newaxis], pooled.layer, setting.spectrum)
     rows = [_regrid(*parts) for parts in zip(curves, pooled.layer, folder.thicknesses / flat, strict=True)]
     curves, stretch = (np.stack(parts) for parts in zip(*rows, strict=True))
     return ThreePhaseTable(np.array(setting.thresholds), curves, stretch, knots, description)
@@ -79,7 +86,7 @@ def make_table(pooled: Pooled, folder: BoxFolder) -> ThreePhaseTable:
 def _fit_all(bases: FloatArray, values: FloatArray, starts: tuple[int, ...], expected: FloatArray) -> FloatArray:
     """Return the coefficients (rows, J, K, C) of ``values`` (rows, J, K, S) in ``bases`` (J, K, S, C).
 
-    ``expected`` (J, K, n) is the size of the n functions whose coefficients stand one behind the other.
+    ``expected`` (J, K, n) is the expected size of the n functions, whose coefficients follow each other.
     """
     J, K, _, size = bases.shape
     parts = expected.shape[-1]
@@ -110,7 +117,7 @@ def _make_penalty(size: int) -> FloatArray:
 
 
 def _cross_validate(basis: FloatArray, values: FloatArray, weights: FloatArray, penalty: FloatArray) -> float:
-    """Return the generalised cross-validation score's logarithm."""
+    """Return the logarithm of the generalised cross-validation score."""
     weighted = basis.T * weights
     gram = weighted @ basis
     inverse = np.linalg.inv(gram + penalty)
@@ -121,9 +128,7 @@ def _cross_validate(basis: FloatArray, values: FloatArray, weights: FloatArray, 
 
 def measure_noise(values: FloatArray, starts: tuple[int, ...]) -> FloatArray:
     """Return the standard error (J, K, S) from the jackknife rows, smoothed along the shells of each kind."""
-    replicates = values[1:]
-    scale = (len(replicates) - 1) / len(replicates)
-    variance = scale * np.sum((replicates - replicates.mean(axis=0)) ** 2, axis=0)
+    variance = compute_jackknife_variance(values[1:])
     for start, stop in pairwise(starts):
         count = min(_NOISE_SHELLS, stop - start)
         variance[..., start:stop] = uniform_filter1d(variance[..., start:stop], count, axis=-1, mode="nearest")
@@ -133,7 +138,7 @@ def measure_noise(values: FloatArray, starts: tuple[int, ...]) -> FloatArray:
 def _regrid(curves: FloatArray, layer: FloatArray, stretch: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the curves (3, J, M, C) and the stretch (J, M) at ``LAYER_NODES``, by splines along each porosity.
 
-    Without a layer r is 0, alpha and the stretch are 1; beta has no meaning there and continues as it is.
+    Without a layer, r is 0, and alpha and the stretch are 1; beta has no meaning there and stays at its first value.
     """
     _, J, _, size = curves.shape
     result = np.zeros((3, J, len(LAYER_NODES), size))

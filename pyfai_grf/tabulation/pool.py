@@ -1,8 +1,8 @@
 """All boxes pooled: the expected partial intensities of solid and film at the nodes, and their jackknife replicates.
 
-Every kind of box with its control variates (``tabulation.controls``), and the voxels taken out: the difference of fine
-and coarse boxes of the same fields is added to the mean of all coarse ones, with a third more of it (Richardson: the
-error falls with the voxel squared); that of coarse boxes and pairs to the wide ones.
+Each kind of box has its control variates (``tabulation.controls``), and the effect of the voxels is removed: the
+difference between fine and coarse boxes of the same fields, times 4/3 (Richardson: the error falls with the voxel size
+squared), is added to the mean of all coarse boxes, and that between coarse boxes and pairs to the wide ones.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pyfai_grf.tabulation.controls import (
     measure_boxes,
     regress_modes,
 )
-from pyfai_grf.tabulation.setting import KINDS
+from pyfai_grf.tabulation.grids import KINDS
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.tabulation.sums import Sums, compute_reference, read_sums
 
-#: wide boxes are used up to here
+#: wide boxes are used up to this x
 _X_WIDE = 3.0
 _RICHARDSON = 4 / 3
-#: coarse and fine boxes are joined over this share of the coarse range
+#: coarse and fine boxes are joined from this share of the coarse range on
 _OVERLAP = 0.7
 _SMOOTH_SHELLS = 5
 
@@ -39,9 +39,14 @@ _SMOOTH_SHELLS = 5
 class Pooled:
     """Means over all boxes (row 0) and with each group of boxes left out (rows 1 .. R), at the nodes.
 
-    ``x`` (S,): shells of wide, coarse and fine boxes, one behind the other from ``starts`` on; ``logratio``
-    (1 + R, J, K, S): log of f_DD over the two-phase curve whose solid has D's volume; ``coherence`` likewise:
-    f_SD / sqrt(f_SS f_DD); ``layer`` (1 + R, J, K): layer fractions; ``boxes``: how many of each kind.
+    Attributes
+    ----------
+    x : (S,) shells of wide, coarse and fine boxes, one kind after the other.
+    starts : where the kinds begin in ``x``, and where the last one ends.
+    logratio : (1 + R, J, K, S) logarithm of f_DD over the two-phase curve whose solid has D's volume.
+    coherence : (1 + R, J, K, S) f_SD / sqrt(f_SS f_DD).
+    layer : (1 + R, J, K) layer fractions.
+    boxes : how many there are of each kind.
     """
 
     x: FloatArray
@@ -54,7 +59,7 @@ class Pooled:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Boxes of one kind: the raw ones, and f_DD, f_SD (B, J, K, S) and layer fractions (B, J, K) with controls."""
+    """Boxes of one kind: raw, and with controls f_DD, f_SD (B, J, K, S) and the layer fractions (B, J, K)."""
 
     sums: Sums
     dd: FloatArray
@@ -99,7 +104,7 @@ def pool_boxes(folder: BoxFolder) -> Pooled:
 def _match(sums: Sums, others: Sums) -> Sums:
     missing = np.setdiff1d(others.index, sums.index)
     if missing.size:
-        raise InputError(f"coarse box {missing[0]} is missing, of which there is a fine one or a pair: make it again")
+        raise InputError(f"coarse box {missing[0]} is missing, but its fine box or its pair is there: make it again")
     return sums.select(np.isin(sums.index, others.index))
 
 
@@ -115,7 +120,7 @@ def _measure_voxels(kinds: dict[str, _Kind], band: tuple[float, float], is_wide:
 
 
 def _control(sums: Sums, beta: FloatArray, voxels: FloatArray) -> _Kind:
-    """Return boxes with both of their controls."""
+    """Return boxes with both kinds of controls."""
     dd, sd = control_modes(sums, beta)
     mean = dd.mean(axis=0)
     envelope = np.sqrt(mean * sums.exact_ss[:, np.newaxis])
@@ -136,7 +141,7 @@ def _combine(kinds: dict[str, _Kind]) -> tuple[list[FloatArray], FloatArray, Flo
     layer = _combine_layers(kinds, _RICHARDSON * step[2])
     ss = coarse.sums.exact_ss[:, np.newaxis]
     near = np.log(dd / compute_reference(coarse.sums, layer)), sd / np.sqrt(dd * ss)
-    # the wide boxes, with what their voxels do as the pairs show it
+    # the wide boxes, corrected for their voxels by what the pairs show
     seen = _differ(kinds["pair as coarse"], kinds["pair"])
     size = seen[0].shape[-1]
     dd_pair, sd_pair = (_average(coarse)[n][..., :size] - seen[n] for n in (0, 1))
@@ -148,7 +153,7 @@ def _combine(kinds: dict[str, _Kind]) -> tuple[list[FloatArray], FloatArray, Flo
     x_wide = wide.sums.shells.x[kept]
     dd_wide, sd_wide = (v[..., kept] for v in _average(wide)[:2])
     if min(v.min() for v in (dd, dd_pair, dd_wide)) <= 0:
-        raise InputError(f"the boxes are too few, or too small, to average over ({len(coarse.dd)} coarse): make more")
+        raise InputError(f"the boxes are too few, or too small, for an average ({len(coarse.dd)} coarse): make more")
     seen_wide = (
         np.log(dd_wide / compute_reference(wide.sums, layer)[..., kept]),
         sd_wide / np.sqrt(dd_wide * wide.sums.exact_ss[:, np.newaxis, kept]),
@@ -190,7 +195,7 @@ def _interpolate(x: FloatArray, nodes: FloatArray, values: FloatArray) -> FloatA
 
 
 def _continue(fine: _Kind, dd: FloatArray, layer: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """Return log ratio and coherence of the fine boxes beyond ``count`` shells, their area scaled to that of ``dd``."""
+    """Return log ratio and coherence of the fine boxes beyond ``count`` shells, scaled to the area of ``dd``."""
     sums = fine.sums
     dd_fine, sd_fine = sums.dd.mean(axis=0), sums.sd.mean(axis=0)
     overlap = slice(int(_OVERLAP * count), count)

@@ -1,7 +1,8 @@
-"""A folder of boxes for the three-phase table: a file a box, each written whole, so that any number of runs add to it.
+"""A folder of boxes for the three-phase table, one file per box, to which any number of runs may add.
 
-``setting.json`` says what all boxes share; ``coarse-000012.npz`` and ``fine-000012.npz`` hold the sums of box 12. A run
-stopped at any moment loses the box in work; the same command goes on. Copy folders together to pool machines.
+``setting.json`` holds what all boxes share; ``coarse-000012.npz`` and ``fine-000012.npz`` hold the sums of box 12. Each
+file is written whole. A run that is stopped loses only the boxes in progress, and the same call continues. The files of
+several machines may be copied into one folder.
 """
 
 from __future__ import annotations
@@ -10,23 +11,31 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyfai_grf.core.backend import get_backend
+from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.tabulation.boxes import choose_thicknesses, measure_box
-from pyfai_grf.tabulation.setting import BoxSetting
+from pyfai_grf.tabulation.grids import BoxSetting
+from pyfai_grf.workers.crew import Crew, open_workers
 
 FORMAT = "pyfai-grf three-phase boxes"
+#: this process does everything
+ALONE = Crew("cpu")
+#: number of a box, and the kinds of sums to make of it
+Box = tuple[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class BoxFolder:
-    """A folder of boxes: where, their setting, and the film thicknesses (porosities, layer fractions) in units of a."""
+    """A folder of boxes: where it is, what the boxes share, and the thicknesses of the films.
+
+    ``thicknesses`` is (porosities, layer fractions), in units of a.
+    """
 
     path: Path
     setting: BoxSetting
@@ -53,7 +62,7 @@ class BoxFolder:
 
 
 def open_boxes(path: Path, setting: BoxSetting) -> BoxFolder:
-    """Open the folder, or make it for ``setting``.
+    """Open the folder, or make it for ``setting`` if it does not exist.
 
     Raises
     ------
@@ -77,7 +86,7 @@ def open_boxes(path: Path, setting: BoxSetting) -> BoxFolder:
 
 
 def read_boxes(path: Path) -> BoxFolder:
-    """Open a folder of boxes that exists.
+    """Open an existing folder of boxes.
 
     Raises
     ------
@@ -91,14 +100,14 @@ def read_boxes(path: Path) -> BoxFolder:
         thicknesses = np.array(content.pop("thicknesses_a"), dtype=np.float64)
         return BoxFolder(path, BoxSetting(**content), thicknesses)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise InputError(f"{path} is no folder of three-phase boxes ({problem})") from None
+        raise InputError(f"{path} is not a folder of three-phase boxes ({problem})") from None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many boxes a folder shall hold of each kind, and which part of them to make: every ``parts``-th.
+    """How many boxes of each kind a folder is to hold, and which part of them to make: every ``parts``-th.
 
-    The fine boxes and those with pairs are the first of the coarse ones.
+    The fine boxes and the pairs belong to the first of the coarse boxes.
     """
 
     coarse: int
@@ -108,37 +117,69 @@ class Plan:
     part: int = 1
     parts: int = 1
 
-    def list_tasks(self, folder: BoxFolder) -> list[tuple[int, tuple[str, ...]]]:
-        """Return the boxes that are missing: index, and what is to be made of it."""
-        tasks: list[tuple[int, tuple[str, ...]]] = []
+    def list_boxes(self, folder: BoxFolder) -> list[Box]:
+        """Return the boxes of this part that are missing in ``folder``, with the kinds to make of each."""
+        boxes: list[Box] = []
         total = max(self.coarse, self.fine, self.pair)
         counts = {"fine": self.fine, "coarse": total, "pair": self.pair}
         for index in range(total):
             missing = [k for k, count in counts.items() if index < count and not folder.find(index, k).exists()]
             if missing:
-                tasks.append((index, tuple(missing)))
+                boxes.append((index, tuple(missing)))
         wide = [i for i in range(self.wide) if not folder.find(i, "wide").exists()]
-        tasks += [(index, ("wide",)) for index in wide]
-        return [task for task in tasks if task[0] % self.parts == self.part - 1]
+        boxes += [(index, ("wide",)) for index in wide]
+        return [box for box in boxes if box[0] % self.parts == self.part - 1]
 
 
-def add_boxes(folder: BoxFolder, plan: Plan, report: Callable[[int, int], None]) -> None:
+def add_boxes(
+    folder: BoxFolder,
+    plan: Plan,
+    crew: Crew = ALONE,
+    report: Callable[[int, int, int], None] = lambda done, total, workers: None,
+) -> None:
     """Make the boxes of ``plan`` that are missing.
 
-    ``report`` is called with the number of boxes made and that of those to make.
+    ``crew`` says who simulates, by default this process; it uses CPUs, whatever its device. Only this process writes
+    files, each as soon as its box is done. ``report`` is called with (boxes made, boxes to make, workers) when boxes
+    have come in, and about once a second while none do.
 
     Raises
     ------
     InputError
         If a box cannot be written.
+    GrfError
+        If the workers cannot be used, or one of them reports an error.
     """
-    backend = get_backend("cpu")
-    tasks = plan.list_tasks(folder)
-    report(0, len(tasks))
-    for done, (index, kinds) in enumerate(tasks):
-        for kind, sums in measure_box(backend, folder.setting, folder.thicknesses, index, kinds).items():
-            _save(folder.find(index, kind), sums)
-        report(done + 1, len(tasks))
+    task = BoxTask(folder.setting, folder.thicknesses, tuple(plan.list_boxes(folder)))
+    total, done = len(task.boxes), 0
+    if not total:
+        return
+    with open_workers(replace(crew, device="cpu"), task) as measure:
+        for boxes, workers in measure(range(total)):
+            for number, results in boxes:
+                for kind, sums in results.items():
+                    _save(folder.find(number, kind), sums)
+            done += len(boxes)
+            report(done, total, workers)
+
+
+@dataclass(frozen=True)
+class BoxTask:
+    """The simulation of the missing ``boxes`` of one folder, for the workers; indices count within ``boxes``."""
+
+    setting: BoxSetting
+    thicknesses: np.ndarray
+    boxes: tuple[Box, ...]
+
+    def run(self, backend: Backend, index: int) -> tuple[int, dict[str, dict[str, np.ndarray]]]:
+        """Return the number of the box, and its sums by kind."""
+        number, kinds = self.boxes[index]
+        return number, measure_box(backend, self.setting, self.thicknesses, number, kinds)
+
+    def describe(self, index: int) -> str:
+        """Return "box", its number and what is made of it."""
+        number, kinds = self.boxes[index]
+        return f"box {number} ({', '.join(kinds)})"
 
 
 def _save(path: Path, sums: dict[str, np.ndarray]) -> None:

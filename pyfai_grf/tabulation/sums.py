@@ -1,4 +1,4 @@
-"""The boxes of one kind, stacked: shell means of the partial intensities, and what is known of them exactly."""
+"""The boxes of one kind, stacked: shell means of the partial intensities, and what is exactly known about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.tabulation.setting import RAMP_WIDTH, BoxSetting, count_modes, get_grid, number_shells
+from pyfai_grf.tabulation.grids import RAMP_WIDTH, BoxSetting, count_modes, get_grid, number_shells
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.theory.cross_spectra import compute_cross_spectra
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity
@@ -16,9 +16,14 @@ from pyfai_grf.theory.scale_free import compute_scale_free_intensity
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells of half a grid step: mean x (S,), number of modes (S,), and exp(k^2 w^2), which undoes the ramp (S,).
+    """Shells of half a grid step.
 
-    ``members`` (M,): every x up to where control products are kept; ``weights`` (M, L) averages over them.
+    Attributes
+    ----------
+    x, modes : (S,) mean x, and number of modes.
+    ramp : (S,) exp(k^2 w^2), which undoes the coverage ramp.
+    members : (M,) every x up to where control products are kept.
+    weights : (M, L) what averages over the members, for the first L shells.
     """
 
     x: FloatArray
@@ -33,7 +38,7 @@ class Shells:
 
 
 def make_shells(setting: BoxSetting, kind: str) -> Shells:
-    """Return the shells of the boxes of ``kind``: without the empty ones and the last, which is cut in half."""
+    """Return the shells of the boxes of ``kind``, without the empty ones and without the last, which is cut in half."""
     grid = get_grid(setting, kind)
     shells = number_shells(grid.n_max)
     square = np.arange(shells.size)
@@ -51,11 +56,15 @@ def make_shells(setting: BoxSetting, kind: str) -> Shells:
 
 @dataclass(frozen=True)
 class Sums:
-    """Boxes of one kind, stacked, a mean per mode with the ramp divided out; B boxes, J porosities, K thicknesses.
+    """Boxes of one kind, stacked: means per mode with the ramp divided out, of B boxes, J porosities, K thicknesses.
 
-    ``dd`` and ``sd`` (B, J, K, S), ``ss`` (B, J, S), ``volumes`` (B, J, 1 + K) of solid and of solid with film; on
-    the first L shells ``controls`` (B, J, J, L), solid with solid, and ``mixed`` (B, J, K, J, L), film with solid.
-    ``index`` (B,). ``exact_ss`` (J, S) and ``exact_controls`` (J, J, L): what ``ss`` and ``controls`` are expected.
+    Attributes
+    ----------
+    index : (B,) numbers of the boxes.
+    exact_ss, exact_controls : (J, S) and (J, J, L), the expectations of ``ss`` and ``controls``.
+    dd, sd, ss : (B, J, K, S) twice and (B, J, S); D is solid and film, S is solid.
+    volumes : (B, J, 1 + K) of the solid, and of solid and film.
+    controls, mixed : (B, J, J, L), solid with solid, and (B, J, K, J, L), film with solid, on the first L shells.
     """
 
     setting: BoxSetting
@@ -72,7 +81,7 @@ class Sums:
 
     @property
     def layers(self) -> FloatArray:
-        """Layer fractions of the boxes (B, J, K), of the expected pore volume."""
+        """Layer fractions of the boxes (B, J, K), relative to the expected pore volume."""
         volumes = self.volumes[:, :, 1:] - self.volumes[:, :, :1]
         return np.asarray(volumes / self.setting.porosities[:, np.newaxis])
 
@@ -93,7 +102,7 @@ def read_sums(folder: BoxFolder, kind: str) -> Sums:
     """
     boxes = list(folder.read(kind))
     if len(boxes) < 2:
-        raise InputError(f"{folder.path} holds {len(boxes)} {kind} boxes: two at least are needed, make more")
+        raise InputError(f"{folder.path} holds {len(boxes)} {kind} boxes: at least two are needed, make more")
     setting, shells = folder.setting, make_shells(folder.setting, kind)
     low = shells.weights.shape[1]
     scale = shells.ramp / shells.modes
@@ -109,7 +118,7 @@ def read_sums(folder: BoxFolder, kind: str) -> Sums:
 
 
 def compute_reference(sums: Sums, layer: FloatArray) -> FloatArray:
-    """Return the shell means of the two-phase curves whose solid has the volume of solid and film, (J, K, S)."""
+    """Return the shell means (J, K, S) of the two-phase curves whose solid has the volume of solid and film."""
     shells, setting = sums.shells, sums.setting
     porosities = np.ravel(setting.porosities[:, np.newaxis] * (1 - layer))
     reference = compute_scale_free_intensity(shells.x, porosities, setting.spectrum)

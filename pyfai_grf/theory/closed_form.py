@@ -1,8 +1,8 @@
 """The expected curve of an infinite sample, exact for two phases: no box, no voxels, no smoothing.
 
 I(q)/V = 4 pi int r^2 C(r) sinc(qr) dr with the covariance C of a thresholded Gaussian random field (Berk 1991,
-doi:10.1103/PhysRevA.44.5069; Teubner 1991, doi:10.1209/0295-5075/14/5/003). Nothing but ``a`` carries a length, so
-I/V = a^3 f(qa, porosity), with one f for every spectral density (:mod:`pyfai_grf.theory.scale_free`).
+doi:10.1103/PhysRevA.44.5069; Teubner 1991, doi:10.1209/0295-5075/14/5/003). ``a`` is the only length, so
+I/V = a^3 f(qa, porosity), with one f for each spectral density (:mod:`pyfai_grf.theory.scale_free`).
 """
 
 from __future__ import annotations
@@ -41,22 +41,30 @@ def expected_intensity(
     """Return the expected I(q)/V in nm^3 of an infinite sample with electron densities 0, layer_density and 1.
 
     No box, no voxels and no smoothing: the mean over all structures of the model, as a measured sample shows it.
-    An unnormalised FFT of an N^3 box with voxels dx has the mean |F|^2 of N^3/dx^3 times this. Two phases: the same
-    for porosity and 1 - porosity (Babinet), within 1e-5 of :func:`compute_scale_free_intensity`. The first call for
-    a spectrum builds a table (about a second).
+    The mean |F|^2 of an unnormalised FFT of a box is (shape/voxel_size)^3 times this. For two phases it is the same
+    for porosity and 1 - porosity (Babinet), and within 1e-5 of the quadrature. The first call for a spectrum builds
+    a table, which takes about a second.
 
     Parameters
     ----------
-    q : 1/nm, any shape, at least 0.
-    a : length scale of the field in nm; scalar or (N,).
-    porosity : volume fraction of the pores; scalar or (N,), broadcast with ``a``.
-    layer_fraction : fraction of the pore space that a layer on the solid fills; scalar or (N,).
-    layer_density : electron density of the layer in units of the solid's; of no effect without a layer.
-    spectrum : spectral density of the field, by name or as an object (:mod:`pyfai_grf.theory.spectra`).
+    q : array_like
+        Momentum transfer in 1/nm, 0 or more; any shape.
+    a : array_like
+        Length scale of the field in nm; scalar or (N,).
+    porosity : array_like
+        Volume fraction that is not solid; scalar or (N,), broadcast with ``a``.
+    layer_fraction : array_like
+        Fraction of the pore space that a layer on the solid fills; scalar or (N,).
+    layer_density : float
+        Electron density of the layer relative to the solid; it has no effect without a layer.
+    spectrum : str or Spectrum
+        Spectral density of the field, by name or as an object (:mod:`pyfai_grf.theory.spectra`).
 
     Returns
     -------
-    (*q.shape) for scalar ``a``, ``porosity`` and ``layer_fraction``, otherwise (N, *q.shape).
+    ndarray
+        Of the shape of ``q`` where ``a``, ``porosity`` and ``layer_fraction`` are scalars, otherwise (N, ...), one
+        such curve for each of them.
 
     Raises
     ------
@@ -86,7 +94,7 @@ def average_curves(
     """Return the expected curves (N, M) as a reduction gives them: averaged over the bins around ``q_nm1`` (M,).
 
     The shoulder of a curve of large ``a`` bends by 1 % within a bin of the published grid. Three Gauss-Legendre
-    points a bin, weighted by q as the pixels are.
+    points per bin are weighted by q, as the pixels are.
     """
     step = q_nm1[1] - q_nm1[0]
     total, norm = np.zeros((a.size, q_nm1.size)), np.zeros(q_nm1.size)
@@ -102,7 +110,7 @@ def compute_surface_per_volume(
 ) -> FloatArray:
     """Return S_V, the interface area per sample volume in 1/nm, for ``a`` in nm; arguments broadcast.
 
-    S_V = (2/pi) sqrt(<k^2>/3) exp(-T^2/2) / a (Berk 1991, doi:10.1103/PhysRevA.44.5069), <k^2> of the spectrum.
+    The formula is :func:`pyfai_grf.theory.covariance.compute_surface`'s, over ``a``.
 
     Raises
     ------
@@ -141,7 +149,7 @@ def _validate_shape(a: ArrayLike, porosity: ArrayLike, layer: FloatArray) -> tup
         lengths, fractions, layer = np.broadcast_arrays(lengths, fractions, layer)
     except ValueError:
         found = f"a {lengths.shape}, porosity {fractions.shape} and layer_fraction {layer.shape}"
-        raise InputError(f"{found} do not fit together") from None
+        raise InputError(f"{found} cannot be broadcast together") from None
     if lengths.ndim > 1:
         raise InputError(f"a, porosity and layer_fraction must be numbers or one axis, found shape {lengths.shape}")
     return lengths, fractions, layer

@@ -1,8 +1,8 @@
 """The exact two-phase theory in real space: covariance of the phases, from the correlation of the field.
 
-Everything here is in units of the field's length scale, a = 1, and depends on the porosity through its threshold
-squared only, so that Babinet's principle holds by construction. Every function takes the spectral density, or its
-text (:mod:`pyfai_grf.theory.spectra`).
+Lengths are in units of the field's length scale, a = 1. The covariance depends on the porosity only through its
+threshold squared, so Babinet's principle holds by construction. Every function takes a spectral density or its text
+(:mod:`pyfai_grf.theory.spectra`).
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def compute_covariance(r: FloatArray, threshold: FloatArray, spectrum: str | Spe
 
 
 def compute_imaginary_covariance(s: FloatArray, threshold: FloatArray, spectrum: Spectrum) -> FloatArray:
-    """Return -Im C(is), shape (P, S), the covariance continued to imaginary distances ``s`` (S,), small ones.
+    """Return -Im C(is), shape (P, S), the covariance continued to small imaginary distances ``s`` (S,).
 
-    C(0) - C(r) = 1/(2 pi) int_0^c exp(-T^2 / (1 + cos t)) dt, with cos c = g: it begins as S_V r / 4, and what
-    follows decides how a curve approaches Porod's law. For a spectrum with ``is_analytic``.
+    C(0) - C(r) = 1/(2 pi) int_0^c exp(-T^2 / (1 + cos t)) dt, with cos c = g: it begins as S_V r / 4, and the next
+    terms decide how a curve approaches Porod's law. The spectrum has to be analytic (``is_analytic``).
     """
     root = np.sqrt(spectrum.decrement(1j * s) / 2)
     angle = 2 * np.arcsin(np.where(root.imag < 0, -root, root))
@@ -90,3 +90,19 @@ def compute_surface(threshold: FloatArray, spectrum: str | Spectrum = DEFAULT_SP
     """
     slope = math.sqrt(get_spectrum(spectrum).second_moment / 3)
     return 2 / np.pi * slope * np.exp(-np.square(threshold) / 2)
+
+
+def compute_flat_film(
+    porosity: ArrayLike, layer_fraction: ArrayLike, spectrum: str | Spectrum = DEFAULT_SPECTRUM
+) -> FloatArray:
+    """Return the thickness at a = 1 of the layer's volume spread flat over the interface; arguments broadcast.
+
+    ``porosity`` between 0 and 1, exclusive; ``layer_fraction`` is the fraction of the pores that the layer fills.
+
+    Raises
+    ------
+    InputError
+        If a porosity is not between 0 and 1.
+    """
+    surface = compute_surface(compute_threshold(porosity), spectrum)
+    return np.asarray(porosity, dtype=np.float64) * np.asarray(layer_fraction, dtype=np.float64) / surface

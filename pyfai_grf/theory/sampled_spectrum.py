@@ -1,4 +1,4 @@
-"""The base of all spectral densities: whatever comes without a formula is found by quadrature.
+"""The base of all spectral densities: whatever has no formula is found by quadrature.
 
 Everything at a = 1: wave numbers k = a q, distances r in units of a. A ``density`` takes wave numbers of any shape.
 """
@@ -20,9 +20,11 @@ from pyfai_grf.core.errors import InputError
 
 Density = Callable[[FloatArray], FloatArray]
 
-#: the steepest tail that is refused: from k^-5 on <k^2> is finite, and what is closer than this converges nowhere
+#: the steepest tail that is refused: <k^2> is finite beyond k^-5, but so close to it the sums do not converge
 LOWEST_TAIL_POWER = 5.01
-#: values of the correlation below this are taken for the end of it
+#: what an infinite <q^2> means for the material
+FRACTAL = "<q^2> is infinite, the interface fractal, and its surface per volume infinite"
+#: the correlation ends where it stays below this
 NEGLIGIBLE_CORRELATION = 1e-11
 
 _LOG_STEP = 0.005
@@ -36,8 +38,8 @@ _FARTHEST, _FARTHEST_CORRELATION = 256.0, 1e-6
 class Spectrum:
     """Base of all spectral densities. A subclass is a frozen dataclass: a ``name``, numbers as fields, ``density``.
 
-    Everything in units of the field's length scale ``a``: k = a q, and distances r in units of a. What is not
-    overridden is found by quadrature.
+    Everything is in units of the field's length scale ``a``: wave numbers k = a q, and distances r. What a subclass
+    does not override is found by quadrature.
     """
 
     name: ClassVar[str] = ""
@@ -94,7 +96,7 @@ class Spectrum:
 
 @functools.lru_cache(maxsize=16)
 def transform_spectrum(spectrum: Spectrum) -> Any:
-    """Return the correlation of any spectrum by a sine transform, as a function, and the distance where it ends."""
+    """Return the correlation of any spectrum as a function, by a sine transform, and the distance where it ends."""
     return transform_density(spectrum.density)
 
 
@@ -128,16 +130,13 @@ def check_density(density: Density) -> None:
         raise InputError(f"its largest density is {values.max():g}: scale it to 1")
     power = measure_tail_power(density)
     if power <= LOWEST_TAIL_POWER:
-        raise InputError(
-            f"its density falls as k^-{power:.3g}: it must fall faster than k^-5. Otherwise <q^2> is "
-            "not finite: the interface would be fractal and its surface per volume infinite"
-        )
+        raise InputError(f"its density falls as k^-{power:.3g}: it must fall faster than k^-5, otherwise {FRACTAL}")
     if not 0.02 <= (second := integrate_moment(density, 2)) <= 200:
-        raise InputError(f"<k^2> is {second:g}: define a so that it lies between 0.02 and 200")
+        raise InputError(f"its <k^2> is {second:g}: define a so that it lies between 0.02 and 200")
 
 
 def measure_tail_power(density: Density) -> float:
-    """Return s of the tail density ~ k^-s, from its last decade that floats can hold; infinite if it falls faster."""
+    """Return s of the tail density ~ k^-s, from the last decade of wave numbers; infinite if it falls faster."""
     k = _make_wave_numbers()
     values = np.asarray(density(k), dtype=np.float64)
     if values[-1] < 1e-280:
@@ -155,7 +154,7 @@ def integrate_moment(density: Density, order: int) -> float:
 
 
 def _integrate_power(density: Density, order: int, tail_power: float) -> float:
-    """Return the integral of k^order density over k: equal steps of log k, and the rest of the tail as a power."""
+    """Return the integral of k^order density over k, in equal steps of log k, with the rest of the tail as a power."""
     k = _make_wave_numbers()
     terms = np.asarray(density(k), dtype=np.float64) * k ** (order + 1)
     tail = 0.0 if np.isinf(tail_power) else terms[-1] / (tail_power - order - 1) - terms[-1] * _LOG_STEP / 2
@@ -190,6 +189,6 @@ def transform_density(density: Density) -> tuple[Callable[[FloatArray], FloatArr
         )
     far = np.flatnonzero(np.abs(values) > NEGLIGIBLE_CORRELATION)
     cutoff = float(r[min(far[-1] + 1, r.size - 1)])
-    # dense near r = 0, where a tail of low power bends the correlation; every 16th of the points farther out
+    # all points near r = 0, where a tail of low power bends the correlation; every 16th point farther out
     kept = np.concatenate([np.arange(512), np.arange(512, r.size, 16)])
     return CubicSpline(r[kept], values[kept]), cutoff

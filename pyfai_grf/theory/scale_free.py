@@ -1,9 +1,9 @@
 """The curve without its scale: f(x, porosity) = I/(V a^3) at x = q a, by quadrature and from a table.
 
-f = 4 pi int r^2 C(r) sinc(xr) dr. Up to x = 30 that is summed as it stands. Beyond, the oscillating integral is taken
-along the imaginary axis of r, f = 4 pi/x int s (-Im C(is)) exp(-xs) ds, where it does not oscillate: what is left out
-is exponentially small, and Porod's law and all further terms come out whatever their powers are (x^-2 as a rule,
-x^-(2 nu - 2) for a Matern spectrum of nu below 2). A spectrum that others registered may have no formula for its
+f = 4 pi int r^2 C(r) sinc(xr) dr. Up to x = 30 that is summed as it stands. Beyond, the integral is taken along the
+imaginary axis of r, f = 4 pi/x int s (-Im C(is)) exp(-xs) ds, where it does not oscillate. What this leaves out is
+exponentially small, and Porod's law and all further terms come out, whatever their powers are (x^-2 as a rule,
+x^-(2 nu - 2) for a Matern spectrum of nu below 2). A spectrum registered by another package may have no formula for its
 correlation; then the sum goes on to x = 50, and Porod's law with the next term follows.
 """
 
@@ -38,7 +38,7 @@ _X_SCALE = 0.5
 _X_STEP, _T_STEP = 0.02, 0.08  # for correlations that have decayed at these distances, less for ones that reach farther
 _X_DECAY, _T_DECAY, _DECAYED = 18.0, 24.0, 1e-5
 _T_MAX = 3.2  # porosity 0.0007; what lies beyond is evaluated exactly
-_MARGIN = 14  # nodes beyond either end: the spline's wrong boundary condition decays by 0.27 a node
+_MARGIN = 14  # nodes beyond either end: the effect of the spline's wrong boundary condition falls to 0.27 per node
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _get_radial_nodes(spectrum: Spectrum) -> tuple[FloatArray, FloatArray]:
     """Return Gauss-Legendre nodes and weights from 0 to where the correlation ends, fine enough for x up to 70."""
     nodes, weights = np.polynomial.legendre.leggauss(16)
     width = 0.25
-    # panels that shrink towards r = 0, where the covariance of a rough interface has a power of r that is not whole
+    # panels that shrink towards r = 0, where the covariance of a rough interface has a fractional power of r
     edges = np.concatenate([[0], width * 0.5 ** np.arange(12, 0, -1), np.arange(width, spectrum.cutoff_radius, width)])
     widths = np.diff(edges, append=edges[-1] + width)[:, np.newaxis]
     return (edges[:, np.newaxis] + widths / 2 * (nodes + 1)).ravel(), (widths / 2 * weights).ravel()
@@ -112,7 +112,7 @@ def _integrate_imaginary(x: FloatArray, threshold: FloatArray, spectrum: Spectru
     """Return 4 pi/x int s (-Im C(is)) exp(-xs) ds, shape (P, X), for large x (X,) and thresholds (P,)."""
     nodes, weights = np.polynomial.legendre.leggauss(32)
     y = (nodes + 1) / 2
-    u = 40 * y * y  # s x; the nodes crowd at 0, where powers of s need not be whole
+    u = 40 * y * y  # s x; the nodes crowd at 0, where powers of s may be fractional
     weights = 40 * y * weights * u * np.exp(-u)
     covariance = compute_imaginary_covariance((u / x[:, np.newaxis]).ravel(), threshold, spectrum)
     result: FloatArray = covariance.reshape(len(threshold), len(x), len(u)) @ weights
@@ -122,7 +122,7 @@ def _integrate_imaginary(x: FloatArray, threshold: FloatArray, spectrum: Spectru
 def _continue_porod(
     x: FloatArray, threshold: FloatArray, at_end: FloatArray, end: float, spectrum: Spectrum
 ) -> FloatArray:
-    """Return f at ``x`` beyond ``end``, where f is ``at_end``: Porod's law, and the rest falling as its next power.
+    """Return f at ``x`` beyond ``end``, where f is ``at_end``: Porod's law, and a rest that falls with the next power.
 
     A density that ends as k^-s leaves x^-2 for s from 7 on, x^-(s - 5) below. All arguments broadcast.
     """
@@ -138,10 +138,18 @@ def compute_scale_free_intensity(
 
     Parameters
     ----------
-    x : any shape, at least 0.
-    porosity : scalar or (N,); the result has the shape of x, or (N, *x.shape).
-    spectrum : spectral density of the field. For one without a formula for the correlation, registered by others,
-        Porod's law with its next term answers from x = 50 on.
+    x : array_like
+        q a, 0 or more; any shape.
+    porosity : array_like
+        Scalar or (N,).
+    spectrum : str or Spectrum
+        Spectral density of the field. For one without a formula for its correlation, Porod's law with its next term
+        stands from x = 50 on.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of ``x`` for a scalar porosity, otherwise (N, ...), one such curve for each porosity.
 
     Raises
     ------
@@ -165,7 +173,7 @@ def compute_scale_free_intensity(
 
 
 def look_up_intensity(x: FloatArray, threshold: FloatArray, spectrum: Spectrum) -> FloatArray:
-    """Return f for ``x`` (N, Q) and |T| ``threshold`` (N, 1): table, Porod's law or, at extreme |T|, quadrature.
+    """Return f for ``x`` (N, Q) and |T| ``threshold`` (N, 1): from a table, Porod's law or, at extreme |T|, quadrature.
 
     Within 1e-5 of :func:`compute_scale_free_intensity`. The first call for a spectrum builds its table.
     """
@@ -182,9 +190,15 @@ def look_up_intensity(x: FloatArray, threshold: FloatArray, spectrum: Spectrum) 
 
 
 def validate_q(q: ArrayLike, name: str) -> FloatArray:
-    """Return ``q``, called ``name`` in messages, as a float array; InputError if it is negative or not finite."""
+    """Return ``q``, called ``name`` in messages, as a float array.
+
+    Raises
+    ------
+    InputError
+        If a value is negative or not finite.
+    """
     values = np.asarray(q, dtype=np.float64)
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
-        raise InputError(f"{name} must be finite and at least 0, found {values[bad].flat[0]:g}")
+        raise InputError(f"{name} must be finite and 0 or more, found {values[bad].flat[0]:g}")
     return values

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyfai_grf.core.errors import GrfError, InputError
-from pyfai_grf.theory.sampled_spectrum import Spectrum, check_density, integrate_moment, transform_spectrum
+from pyfai_grf.core.published import PAPER_SPECTRUM
+from pyfai_grf.theory.sampled_spectrum import FRACTAL, Spectrum, check_density, integrate_moment, transform_spectrum
 from pyfai_grf.theory.spectral_shapes import MaternSpectrum, PowerSpectrum, ShellSpectrum
 
 __all__ = [
@@ -34,8 +35,8 @@ __all__ = [
     "spectral_density",
 ]
 
-#: the published spectral density, (1 + (aq)^8)^-2
-DEFAULT_SPECTRUM = "roding2022"
+#: the published spectral density
+DEFAULT_SPECTRUM = PAPER_SPECTRUM
 #: entry points by which installed packages bring their own spectra
 ENTRY_POINT_GROUP = "pyfai_grf.spectra"
 
@@ -56,16 +57,16 @@ _SHIPPED: dict[str, Callable[..., Spectrum]] = {
 }
 _REGISTERED: dict[str, Callable[..., Spectrum]] = {}
 _DEBYE_BUECHE = (
-    "Debye-Bueche is no spectrum of a field: it falls as q^-4, so that <q^2> is infinite, the interface would be "
-    "fractal and its surface per volume infinite. The nearest that is possible is matern with nu above 1"
+    f"Debye-Bueche is not the spectrum of a field: it falls as q^-4, so {FRACTAL}. The nearest possible one is matern "
+    "with nu above 1"
 )
 _REFUSED = {
     "dab": _DEBYE_BUECHE,
     "debye-bueche": _DEBYE_BUECHE,
     "debye-anderson-brumberger": _DEBYE_BUECHE,
     "teubner-strey": (
-        "Teubner-Strey is no spectrum of a field: it falls as q^-4, so that <q^2> is infinite, the interface would be "
-        "fractal and its surface per volume infinite. For a peaked spectrum take shell"
+        f"Teubner-Strey is not the spectrum of a field: it falls as q^-4, so {FRACTAL}. For a peaked spectrum, take "
+        "shell"
     ),
 }
 
@@ -84,7 +85,7 @@ def get_spectrum(spectrum: str | Spectrum) -> Spectrum:
     if isinstance(spectrum, Spectrum):
         found = get_spectrum(spectrum.text)
         if found != spectrum:
-            raise InputError(f"spectrum {spectrum.text} is not the one registered by that name: register_spectrum it")
+            raise InputError(f"spectrum {spectrum.text} is not the one registered under that name: register it first")
         return found
     if not isinstance(spectrum, str):
         raise InputError(f"spectrum must be a text such as {DEFAULT_SPECTRUM!r} or a Spectrum, found {spectrum!r}")
@@ -93,7 +94,7 @@ def get_spectrum(spectrum: str | Spectrum) -> Spectrum:
 
 
 def list_spectra() -> dict[str, str]:
-    """Return all known spectra, those of installed packages too: name to the first line of the docstring."""
+    """Return all known spectra, including those of installed packages: name to first line of the docstring."""
     _load_entry_points()
     return {
         name: (inspect.getdoc(factory) or "").partition("\n")[0] for name, factory in (_SHIPPED | _REGISTERED).items()
@@ -103,25 +104,31 @@ def list_spectra() -> dict[str, str]:
 def register_spectrum(factory: _FactoryT) -> _FactoryT:
     """Make a spectral density known by its ``name``; usable as a decorator of a Spectrum class.
 
-    Whenever one of its spectra is asked for, it is checked numerically: density finite and nowhere negative, largest
-    value about 1, a tail steeper than k^-5. The bundles that are trained with it name it: whoever loads them needs
-    it registered too, best by an entry point of the group ``pyfai_grf.spectra``.
+    Whenever one of its spectra is asked for, it is checked numerically: the density is finite and nowhere negative,
+    its largest value is about 1, and its tail is steeper than k^-5. Bundles trained with it name it: whoever loads
+    them needs it registered too, best through an entry point of the group ``pyfai_grf.spectra``.
 
     Parameters
     ----------
-    factory : a frozen dataclass derived from Spectrum, with a class attribute ``name`` (lower case), the parameters
+    factory : type
+        A frozen dataclass derived from Spectrum, with a class attribute ``name`` (lower case), the parameters
         (numbers) as fields and a docstring with the formula, the meaning of ``a`` and the source.
+
+    Returns
+    -------
+    type
+        The same class.
 
     Raises
     ------
     InputError
-        If it is no such class, or the name is taken.
+        If it is not such a class, or the name is taken.
     """
     if not (isinstance(factory, type) and issubclass(factory, Spectrum)):
         raise InputError(f"register_spectrum takes a class derived from Spectrum, found {factory!r}")
     name = factory.name
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise InputError(f"spectrum {factory.__name__}: its name is {name!r}: lower case letters, digits, - and _")
+        raise InputError(f"spectrum {factory.__name__}: its name is {name!r}: use lower case letters, digits, - and _")
     if name in _SHIPPED or name in _REFUSED or _REGISTERED.get(name, factory) is not factory:
         raise InputError(f"spectrum {name}: the name is taken; choose another one")
     _REGISTERED[name] = factory
@@ -163,7 +170,9 @@ def _find_factory(name: str) -> Callable[..., Spectrum]:
     factory = _SHIPPED.get(name) or _REGISTERED.get(name)
     if factory is None:
         known = ", ".join((*_SHIPPED, *sorted(_REGISTERED)))
-        raise InputError(f"no spectrum is called {name!r}: choose one of {known}, or install the package that has it")
+        raise InputError(
+            f"no spectrum is called {name!r}: choose one of {known}, or install the package that provides it"
+        )
     return factory
 
 
@@ -182,8 +191,8 @@ def _make_spectrum(name: str, factory: Callable[..., Spectrum], items: tuple[tup
         if name in _REGISTERED:
             _check_registered(spectrum)
     except GrfError as error:
-        told = str(error)
-        raise InputError(told if told.startswith("spectrum") else f"spectrum {name}: {told}") from None
+        message = str(error)
+        raise InputError(message if message.startswith("spectrum") else f"spectrum {name}: {message}") from None
     except Exception as error:  # whatever the code of another package raises
         raise InputError(f"spectrum {name}: {error}") from error
     return spectrum
@@ -199,7 +208,7 @@ def _check_registered(spectrum: Spectrum) -> None:
         ("second_moment", spectrum.second_moment, integrate_moment(spectrum.density, 2)),
     ):
         if not np.allclose(found, expected, rtol=1e-5, atol=1e-5):
-            raise InputError(f"its {name} is not that of its density")
+            raise InputError(f"its {name} does not belong to its density")
 
 
 @functools.lru_cache(maxsize=256)
@@ -210,7 +219,7 @@ def _intern(spectrum: Spectrum) -> Spectrum:
 
 @functools.lru_cache(maxsize=1)
 def _load_entry_points() -> None:
-    """Register the spectra of installed packages; one that does not load is named in the log and left out."""
+    """Register the spectra of installed packages; one that cannot be loaded is named in the log and left out."""
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         try:
             register_spectrum(entry.load())

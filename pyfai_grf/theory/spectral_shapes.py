@@ -12,10 +12,8 @@ from scipy.special import gamma, kv
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.theory.sampled_spectrum import Spectrum
-
-#: why a field needs a finite <q^2>
-FRACTAL = "Otherwise <q^2> is infinite: the interface would be fractal and its surface per volume infinite"
+from pyfai_grf.core.published import PAPER_SPECTRUM
+from pyfai_grf.theory.sampled_spectrum import FRACTAL, Spectrum
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class PowerSpectrum(Spectrum):
     """Gamma = (1 + (aq)^n)^-2 with an even n from 4 to 24: flat up to q = 1/a, then falling as q^-2n.
 
     ``a`` is the inverse of the wave number at which Gamma has fallen to a quarter. n = 8 is the published one,
-    ``roding2022`` (Röding et al. 2022, Eq. 7, doi:10.3389/fmats.2022.956839); the larger n, the better ordered.
+    ``roding2022`` (Röding et al. 2022, Eq. 7, doi:10.3389/fmats.2022.956839); the larger n, the stronger the order.
     """
 
     n: int
@@ -39,7 +37,7 @@ class PowerSpectrum(Spectrum):
     @property
     def text(self) -> str:
         """The canonical text; n = 8 has only one, ``roding2022``."""
-        return "roding2022" if self.n == 8 else super().text
+        return PAPER_SPECTRUM if self.n == 8 else super().text
 
     def density(self, k: Any) -> Any:
         """Return (1 + k^n)^-2."""
@@ -68,12 +66,12 @@ class PowerSpectrum(Spectrum):
 
     @property
     def tail_power(self) -> float:
-        """2 n."""
+        """The power of the tail, 2 n."""
         return 2.0 * self.n
 
     @property
     def cutoff_radius(self) -> float:
-        """The pole nearest to the real axis decides: exp(-r sin(pi/n)) is below 1e-15."""
+        """Where exp(-r sin(pi/n)), from the pole nearest to the real axis, is below 1e-15."""
         return 34.5 / math.sin(math.pi / self.n)
 
 
@@ -98,7 +96,7 @@ def _expand_poles(n: int) -> tuple[FloatArray, FloatArray]:
 
 @dataclass(frozen=True)
 class MaternSpectrum(Spectrum):
-    """Gamma = (1 + (aq)^2)^-(nu + 3/2) with nu above 1, up to 20: no order at all, the rougher the smaller nu.
+    """Gamma = (1 + (aq)^2)^-(nu + 3/2) with nu above 1, up to 20: no order, and the rougher the smaller nu.
 
     ``a`` is the decay length of the field's correlation, g = 2^(1-nu)/Gamma(nu) (r/a)^nu K_nu(r/a), without the
     factor sqrt(2 nu) of the geostatistical range. Matérn 1960; Guttorp and Gneiting 2006,
@@ -112,7 +110,7 @@ class MaternSpectrum(Spectrum):
 
     def __post_init__(self) -> None:
         if not self.nu > 1:
-            raise InputError(f"spectrum matern: nu is {self.nu:g}: it must be above 1. {FRACTAL}")
+            raise InputError(f"spectrum matern: nu is {self.nu:g}: it must be above 1, otherwise {FRACTAL}")
         if self.nu > 20:
             raise InputError(f"spectrum matern: nu is {self.nu:g}: it must be 20 or less")
         object.__setattr__(self, "nu", float(self.nu))
@@ -148,7 +146,7 @@ class MaternSpectrum(Spectrum):
 
     @property
     def tail_power(self) -> float:
-        """2 nu + 3."""
+        """The power of the tail, 2 nu + 3."""
         return 2 * self.nu + 3
 
     @property
@@ -171,7 +169,7 @@ class ShellSpectrum(Spectrum):
 
     A Gaussian shell of wave numbers around q = 1/a, of the relative standard deviation ``width`` (0.05 to 0.5): the
     leveled wave of Cahn 1965, doi:10.1063/1.1695731, with the spread of Berk 1991, doi:10.1103/PhysRevA.44.5069.
-    ``a`` is the inverse of the peak's position. The second term, nothing for a narrow shell, keeps Gamma smooth at
+    ``a`` is the inverse of the peak's position. The second term, negligible for a narrow shell, keeps Gamma smooth at
     q = 0, so that the correlation decays as a Gaussian: g = exp(-w^2 r^2 / 2) (sin(r)/r + w^2 cos r) / (1 + w^2).
     """
 
@@ -205,12 +203,12 @@ class ShellSpectrum(Spectrum):
         return np.where(near, np.polynomial.polynomial.polyval(square, [0.0, *terms]), 1 - self.correlation(r))
 
     def moment(self, order: int) -> float:
-        """Return <k^order>, of an even order."""
+        """Return <k^order>; ``order`` has to be even."""
         return _compute_normal_moment(self.width, order + 2) / (1 + self.width**2)
 
     @property
     def tail_power(self) -> float:
-        """Infinite."""
+        """The power of the tail, infinite."""
         return math.inf
 
     @property

@@ -1,13 +1,12 @@
 """The expected curve of an infinite three-phase sample: a film of uniform thickness on the solid.
 
-Solid S = {psi >= T} of a Gaussian random field, film = the pore points nearest to it, up to the layer fraction nu of
-the pores; D is both. No voxels, no smoothing. Nothing but ``a`` carries a length, so with x = q a
+The solid S = {psi >= T} is that of a Gaussian random field, the film consists of the pore points nearest to it, up to
+the layer fraction nu of the pores, and D is both. No voxels, no smoothing. ``a`` is the only length, so with x = q a
 
     I/V = a^3 [d^2 f_DD + 2 d (1 - d) f_SD + (1 - d)^2 f_SS]
 
-for the layer density d. f_SS is the two-phase closed form, exact; f_DD and f_SD were simulated
-(``tabulation.boxes``) and made smooth (``tabulation.fit``); beyond the simulated x they go on by Porod's law and the
-film's interference.
+for the layer density d. f_SS is the exact two-phase closed form; f_DD and f_SD were simulated (``tabulation.boxes``)
+and smoothed (``tabulation.fit``). Beyond the simulated x they follow Porod's law and the film's interference.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def add_table(path: str | Path) -> ThreePhaseTable:
     Raises
     ------
     InputError
-        If it is no such table.
+        If it is not such a table.
     """
     table = load_table(Path(path))
     _ADDED[table.spectrum] = table
@@ -45,7 +44,7 @@ def add_table(path: str | Path) -> ThreePhaseTable:
 
 
 def get_table(spectrum: str | Spectrum = DEFAULT_SPECTRUM) -> ThreePhaseTable:
-    """Return the table for ``spectrum``: one that was added, or a bundled one; read once.
+    """Return the table for ``spectrum``: one that was added, or a bundled one, which is read once.
 
     Raises
     ------
@@ -56,8 +55,10 @@ def get_table(spectrum: str | Spectrum = DEFAULT_SPECTRUM) -> ThreePhaseTable:
     table = _ADDED.get(spectrum) or _read_bundled().get(spectrum)
     if table is None:
         raise InputError(
-            f"there is no table of expected three-phase curves for spectrum {spectrum.text}: make one with "
-            f"'pyfai-grf tabulate BOXES --count 60 --spectrum {spectrum.text} -o TABLE.npz' and load it by add_table"
+            f"there is no table of expected three-phase curves for spectrum {spectrum.text}: make one, and load it "
+            "with pyfai_grf.theory.three_phase.add_table",
+            "table",
+            spectrum=spectrum.text,
         )
     return table
 
@@ -107,8 +108,9 @@ def expected_three_phase_error(
 ) -> FloatArray:
     """Return the relative standard error of :func:`expected_three_phase`, same shape as ``q``, for one sample.
 
-    From the scatter of the boxes that the table was made of (jackknife over groups of boxes), and what their voxels
-    may have left. It is large where little is scattered: near a density that lets the film's two faces cancel.
+    It comes from the scatter of the boxes that the table was made of (jackknife over groups of boxes), and from what
+    their voxels may have left. It is large where little is scattered: near a density at which the film's two faces
+    cancel.
 
     Raises
     ------

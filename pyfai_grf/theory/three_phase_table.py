@@ -1,14 +1,14 @@
 """The table of expected three-phase curves: what it holds, and how a curve comes out of it.
 
-At its nodes (porosity, layer fraction) three cubic splines in v = x^2 / (x^2 + c^2), in which a function of
-x = q a that is even at 0 and approaches its limit as 1/x^2 is smooth from end to end:
+Each node (porosity, layer fraction) holds three cubic splines in v = x^2 / (x^2 + c^2). In v, a function of x = q a
+that is even at 0 and approaches its limit as 1/x^2 is smooth from end to end:
 
     log f_DD = log f_two-phase(x, porosity (1 - nu)) + r(v)
     f_SD = sqrt(f_SS f_DD) [alpha(v) cos(x t) + beta(v) X_SCALE sin(x t) / x]
 
-S is the solid, D solid and film, nu the layer fraction, t the film's thickness (a = 1). Both faces of a film scatter
-in phase; with that divided out, what is left varies slowly with x, porosity and nu, and splines through the nodes do.
-Without a layer, r = 0, alpha = 1 and t = 0: the two-phase closed form, exactly.
+S is the solid, D is solid and film, nu the layer fraction, t the film's thickness (a = 1). The two faces of a film
+interfere; with that divided out, what is left varies slowly with x, porosity and nu, and splines through the nodes
+suffice. Without a layer, r = 0, alpha = 1 and t = 0: exactly the two-phase closed form.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline, CubicSpline
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.theory.covariance import compute_surface
+from pyfai_grf.theory.covariance import compute_flat_film, compute_threshold
 from pyfai_grf.theory.scale_free import look_up_intensity
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 
 FORMAT = "pyfai-grf three-phase table 1"
 #: layer fractions of the table's nodes
 LAYER_NODES = np.array([0.0, 0.02, 0.06, 0.12, 0.19, 0.27, 0.36, 0.44, 0.52, 0.6])
-#: the x at which v is one half; for alpha and beta at porosity 0.5, with the power by which it falls with thickness
+#: the x at which v is one half (for alpha and beta: at porosity 0.5), and the power with which the scale of alpha and
+#: beta falls with the film's thickness
 X_SCALE, _SCALE_POWER = 2.5, 0.2
-#: the finest voxels' error relative to the faces' scattering, at this x and beyond; it grows as x^2, and for films
-#: thinner than this layer fraction it falls. Judged by half the voxel size, and by d(volume)/d(thickness)
+#: the error that the finest voxels leave, relative to the faces' scattering, from this x on; below it grows as x^2, and
+#: it is smaller for films below this layer fraction. Judged by halving the voxels, and by d(volume)/d(thickness)
 _VOXELS, _X_VOXELS, _THIN = 0.005, 25.0, 0.1
-#: what a porosity may miss the table's range by, from rounding
+#: how far rounding may take a porosity out of the table's range
 _SLACK = 1e-4
 
 
@@ -51,12 +52,23 @@ def map_x(x: FloatArray, scale: float = X_SCALE) -> FloatArray:
 def find_wave_scale(porosity: float, spectrum: Spectrum) -> float:
     """Return the scale in v of alpha and beta: smaller where films are thicker.
 
-    What depends on x t, not on x alone, then moves less from porosity to porosity (leaving nodes out, the error of
-    the others' spline is smallest like this).
+    What depends on x t, not on x alone, then varies less from porosity to porosity (with nodes left out, splines
+    through the others have the smallest error with this power).
     """
-    surfaces = compute_surface(np.array([0.0, ndtri(porosity)]), spectrum)
-    thickness = 2 * porosity * surfaces[0] / surfaces[1]
-    return float(X_SCALE * thickness**-_SCALE_POWER)
+    flat, reference = (compute_flat_film(p, 1.0, spectrum) for p in (porosity, 0.5))
+    return float(X_SCALE * (flat / reference) ** -_SCALE_POWER)
+
+
+def mix_phases(layer_density: float, dd: FloatArray, sd: FloatArray, ss: FloatArray) -> FloatArray:
+    """Return the intensity at ``layer_density`` from the partial intensities of D (solid and film) and S (solid)."""
+    d = layer_density
+    return np.asarray(d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * ss)
+
+
+def compute_jackknife_variance(replicates: FloatArray) -> FloatArray:
+    """Return the squared standard error of a mean from replicates (R, ...), each of which leaves one group out."""
+    variance = np.sum((replicates - replicates.mean(axis=0)) ** 2, axis=0)
+    return np.asarray(variance * (len(replicates) - 1) / len(replicates))
 
 
 def make_knots(intervals: int) -> FloatArray:
@@ -66,12 +78,16 @@ def make_knots(intervals: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class ThreePhaseTable:
-    """What ``tabulation.fit`` found, and its jackknife replicates (row 0 holds all boxes, rows 1 .. R leave some out).
+    """What ``tabulation.fit`` found, with jackknife replicates: row 0 is from all boxes, rows 1 .. R leave a group out.
 
-    ``thresholds`` (J,) of the unit field; ``curves`` (1 + R, 3, J, M, C): spline coefficients over ``knots`` of the
-    log ratio, alpha and beta at the porosities and ``LAYER_NODES``; ``stretch`` (1 + R, J, M): the film's thickness
-    over that of the same volume on a flat surface of the same area (1 without a layer); ``description``: spectrum,
-    versions, seed, boxes.
+    Attributes
+    ----------
+    thresholds : (J,) of the unit field, one for each porosity.
+    curves : (1 + R, 3, J, M, C) spline coefficients over ``knots`` of the log ratio, alpha and beta at the porosities
+        and ``LAYER_NODES``.
+    stretch : (1 + R, J, M) the film's thickness over that of the same volume spread flat (1 without a layer).
+    knots : of the cubic splines.
+    description : spectrum, versions, seed, boxes.
     """
 
     thresholds: FloatArray
@@ -113,27 +129,26 @@ class ThreePhaseTable:
         """Return I/(V a^3) at ``x`` (Q,) for one sample; ``row`` chooses all boxes or a replicate."""
         solid, film = self._look_up_solids(x, porosity, layer_fraction)
         dd, sd = self._evaluate(x, porosity, layer_fraction, row, solid, film)
-        d = layer_density
-        return np.asarray(d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * solid)
+        return mix_phases(layer_density, dd, sd, solid)
 
     def expect_error(
         self, x: FloatArray, porosity: float, layer_fraction: float, layer_density: float
     ) -> tuple[FloatArray, FloatArray]:
         """Return I/(V a^3) and its standard error, both (Q,).
 
-        The boxes' scatter (delete-group jackknife) and what the finest voxels may have left at high x.
+        The error combines the boxes' scatter (delete-group jackknife) with what the finest voxels may have left at
+        high x.
         """
         solid, film = self._look_up_solids(x, porosity, layer_fraction)
-        d, curves = layer_density, []
+        curves = []
         for row in range(len(self.curves)):
             dd, sd = self._evaluate(x, porosity, layer_fraction, row, solid, film)
-            curves.append(d * d * dd + 2 * d * (1 - d) * sd + (1 - d) ** 2 * solid)
-        replicates = np.array(curves[1:])
-        variance = np.sum((replicates - replicates.mean(axis=0)) ** 2, axis=0)
-        variance *= (len(replicates) - 1) / len(replicates)
+            curves.append(mix_phases(layer_density, dd, sd, solid))
+        variance = compute_jackknife_variance(np.array(curves[1:]))
+        d = layer_density
         faces = d * d * film + 2 * np.abs(d * (1 - d)) * np.sqrt(solid * film)
         voxels = _VOXELS * np.minimum(x / _X_VOXELS, 1) ** 2 * min(layer_fraction / _THIN, 1) * faces
-        return np.asarray(curves[0]), np.sqrt(variance + voxels**2)
+        return curves[0], np.sqrt(variance + voxels**2)
 
     def summarise_error(self, layer_density: float) -> tuple[float, float]:
         """Return the median and the 99th percentile of the relative standard error over the whole table."""
@@ -160,13 +175,13 @@ class ThreePhaseTable:
             if bad.any():
                 raise InputError(
                     f"{name} is {values[bad].flat[0]:g}: the table of expected three-phase curves reaches from "
-                    f"{max(low, 0):.2g} to {high:.2g}; use simulate for one structure outside it"
+                    f"{max(low, 0):.2g} to {high:.2g}; outside it, simulate single structures"
                 )
 
     def _look_up_solids(self, x: FloatArray, porosity: float, layer_fraction: float) -> FloatArray:
         """Return the two-phase curves (2, Q) of the solid, and of a solid with the volume of solid and film."""
         porosities = np.array([[porosity], [porosity * (1 - layer_fraction)]])
-        return look_up_intensity(np.stack((x, x)), np.abs(ndtri(porosities)), self.spectrum)
+        return look_up_intensity(np.stack((x, x)), np.abs(compute_threshold(porosities)), self.spectrum)
 
     def _evaluate(
         self, x: FloatArray, porosity: float, layer_fraction: float, row: int, solid: FloatArray, film: FloatArray
@@ -188,11 +203,11 @@ class ThreePhaseTable:
         self, porosity: float, layer_fraction: float, row: int, at_porosity: FloatArray, at_layer: FloatArray
     ) -> float:
         """Return the film's thickness in units of a."""
-        flat = porosity * layer_fraction / compute_surface(ndtri(porosity), self.spectrum)
+        flat = compute_flat_film(porosity, layer_fraction, self.spectrum)
         return float(flat * (at_porosity @ self.stretch[row] @ at_layer))
 
     def _weigh_porosity(self, porosity: float) -> FloatArray:
-        return np.asarray(_make_cardinals(tuple(self.thresholds))(float(ndtri(porosity))))
+        return np.asarray(_make_cardinals(tuple(self.thresholds))(float(compute_threshold(porosity))))
 
     def _weigh_layer(self, layer_fraction: float) -> FloatArray:
         return np.asarray(_make_cardinals(tuple(LAYER_NODES))(layer_fraction))
@@ -210,7 +225,7 @@ def load_table(path: Path) -> ThreePhaseTable:
     Raises
     ------
     InputError
-        If it is no such table.
+        If it is not such a table.
     """
     try:
         with np.load(path) as file:
@@ -221,4 +236,4 @@ def load_table(path: Path) -> ThreePhaseTable:
             arrays = {name: file[name].astype(np.float64) for name in names}
             return ThreePhaseTable(**arrays, description=description)
     except (OSError, ValueError, KeyError) as problem:
-        raise InputError(f"{path} is no table of expected three-phase curves ({problem})") from None
+        raise InputError(f"{path} is not a table of expected three-phase curves ({problem})") from None

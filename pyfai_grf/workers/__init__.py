@@ -1,1 +1,1 @@
-"""Whoever has many tasks: processes, GPUs, or the workers of a Dask cluster."""
+"""Who does many tasks: processes of this machine, GPUs, or the workers of a Dask cluster."""

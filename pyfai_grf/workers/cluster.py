@@ -1,8 +1,7 @@
-"""The workers of a Dask scheduler, wherever they run; the only place that imports distributed.
+"""The workers of a Dask scheduler, wherever they run; the only module that imports distributed.
 
-``pyfai-grf generate --help`` has the recipes: by hand, on SLURM with dask-jobqueue, on GPUs. A worker makes one
-structure at a time, on as many threads as it has (``--nthreads``), or on the GPU that it sees. Workers may join and
-leave at any time; those of another version are refused, when the work begins and when they join.
+A worker does one task at a time, on as many threads as it has, or on the GPU that it sees. Workers may join and leave
+at any time. Those of another version are refused: when the work begins, or when they join.
 """
 
 from __future__ import annotations
@@ -13,26 +12,23 @@ import time
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pyfai_grf import __version__
 from pyfai_grf.core.backend import count_cores, get_backend
 from pyfai_grf.core.errors import GrfError, InputError
-from pyfai_grf.core.published import GENERATOR_VERSION
-from pyfai_grf.workers.tasks import Task, attempt_group
+from pyfai_grf.core.versions import describe_versions
+from pyfai_grf.workers.work import Task, attempt_group
 
 T = TypeVar("T")
 
 #: seconds to wait for the scheduler's answer
 _CONNECT_S = 10.0
-#: seconds between two looks at who is there
+#: seconds between two counts of the workers
 _COUNT_EVERY_S = 1.0
-#: what has to be the same here and on every worker
-_VERSIONS = f"pyfai-grf {__version__}, generator {GENERATOR_VERSION}"
 #: a worker with several threads is given several tasks: they take turns
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class DaskPool(Generic[T]):
-    """The workers that a scheduler has; they may come and go."""
+    """The workers of a scheduler; they may come and go."""
 
     def __init__(self, scheduler: str, device: str, task: Task[T]) -> None:
         self._scheduler = scheduler
@@ -42,7 +38,7 @@ class DaskPool(Generic[T]):
         self._is_checked = False
 
     def count_workers(self) -> int:
-        """Return the number of workers, looked up once a second; the first are checked before they get to work."""
+        """Return the number of workers, looked up once a second; the first ones are checked before they are used."""
         if time.monotonic() - self._counted_at > _COUNT_EVERY_S:
             try:
                 self._count = len(self._client.nthreads())
@@ -54,27 +50,35 @@ class DaskPool(Generic[T]):
         return self._count
 
     def _check_workers(self) -> None:
-        """Refuse workers that are not what this client is; settle the device, the same for all."""
+        """Refuse workers of other versions than this client's; settle on one device for all of them."""
         task, device = self._orders
         found = self._client.run(_make_description(device), on_error="return")
         devices = set()
         for address, answer in found.items():
             versions, problem, name = answer if isinstance(answer, tuple) else ("", str(answer), "")
-            if problem or versions != _VERSIONS:
-                has = problem or f"it has {versions}, this is {_VERSIONS}; install the same on both"
-                raise GrfError(f"the worker {address} cannot be used: {has}")
+            if problem or versions != describe_versions():
+                reason = problem or f"it has {versions}, this is {describe_versions()}; install the same on both"
+                raise GrfError(f"the worker {address} cannot be used: {reason}")
             devices.add(name)
         if len(devices) > 1:
-            raise InputError("some of the workers have a GPU and some not: choose --device cpu or --device cuda")
+            raise InputError(
+                "some of the workers have a GPU and some do not: choose one device for all", "device of all workers"
+            )
         self._orders = task, devices.pop()
         self._is_checked = True
 
     def submit(self, group: tuple[int, ...]) -> Any:
         """Return the Dask future of a group of tasks."""
-        return self._client.submit(_work, *self._orders, _VERSIONS, group, pure=False)
+        return self._client.submit(_work, *self._orders, describe_versions(), group, pure=False)
 
     def gather(self, futures: list[Any]) -> list[tuple[list[T], float]]:
-        """Return the results of ``futures``; what went wrong with one is one line."""
+        """Return the results of ``futures``.
+
+        Raises
+        ------
+        GrfError
+            If a task failed, a worker died or the scheduler is gone: one line.
+        """
         try:
             return self._client.gather(futures)
         except GrfError:
@@ -83,17 +87,17 @@ class DaskPool(Generic[T]):
             raise self._explain(problem) from problem
 
     def close(self) -> None:
-        """Drop what is under way, and leave; scheduler and workers stay."""
+        """Cancel what is under way and disconnect; scheduler and workers stay."""
         self._client.close(timeout=2)
 
     def _explain(self, problem: Exception) -> GrfError:
         name, text = type(problem).__name__, " ".join(str(problem).split())
         if name == "KilledWorker":
-            return GrfError(f"workers died again and again over one structure, perhaps for want of memory: {text}")
+            return GrfError(f"several workers died over the same work, perhaps for lack of memory: {text}")
         if isinstance(problem, OSError) or "Cancelled" in name or self._client.status != "running":
             return GrfError(
-                f"the scheduler {self._scheduler} is gone; what was made is saved: start it again, and run the same "
-                "command"
+                f"the scheduler {self._scheduler} is gone; what was finished is kept: start it again, and repeat the "
+                "same call"
             )
         return GrfError(f"a worker of {self._scheduler} failed ({name}: {text})")
 
@@ -105,12 +109,14 @@ def _connect(scheduler: str) -> Any:
         from distributed.comm import resolve_address
     except ImportError as problem:
         raise GrfError(
-            f"--scheduler needs the package distributed ({problem}): pip install pyfai-grf[cluster]"
+            f"a Dask scheduler needs the package distributed, which is not installed ({problem})", "cluster"
         ) from None
     _silence_logs()
     is_file = "://" not in scheduler and (scheduler.endswith(".json") or Path(scheduler).is_file())
     if is_file and not Path(scheduler).is_file():  # the client would wait for it
-        raise InputError(f"there is no scheduler file {scheduler}: 'dask scheduler --scheduler-file FILE' writes one")
+        raise InputError(
+            f"there is no scheduler file {scheduler}: start the scheduler first", "scheduler file", path=scheduler
+        )
     place = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
     try:
         if not is_file:
@@ -122,7 +128,7 @@ def _connect(scheduler: str) -> Any:
 
 
 def _silence_logs() -> None:
-    """Keep distributed from logging what comes out in one line anyway, unless --verbose asks for it."""
+    """Keep distributed from logging what is reported in one line anyway, unless the log shows information."""
     if not logging.getLogger().isEnabledFor(logging.INFO):
         for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -131,13 +137,12 @@ def _silence_logs() -> None:
 def _make_description(device: str) -> Any:
     """Return a function that describes a worker: (versions, problem, device)."""
 
-    def describe_worker() -> tuple[str, str, str]:  # in here, it travels as code: a worker may have no pyfai-grf at all
+    def describe_worker() -> tuple[str, str, str]:  # nested, it travels as code: a worker may lack this package
         try:
-            from pyfai_grf import __version__
             from pyfai_grf.core.backend import get_backend
-            from pyfai_grf.core.published import GENERATOR_VERSION
+            from pyfai_grf.core.versions import describe_versions
 
-            return f"pyfai-grf {__version__}, generator {GENERATOR_VERSION}", "", get_backend(device).device
+            return describe_versions(), "", get_backend(device).device
         except Exception as problem:
             return "", f"{type(problem).__name__}: {problem}", ""
 
@@ -145,13 +150,14 @@ def _make_description(device: str) -> Any:
 
 
 def _work(task: Task[T], device: str, versions: str, group: tuple[int, ...]) -> tuple[list[T], float]:
-    """Do tasks on a worker of the same versions; one that has joined later is looked at here only."""
+    """Do tasks on a worker; one that has joined late is checked only here."""
     from distributed import get_worker
 
     worker = get_worker()
-    if versions != _VERSIONS:
+    if versions != describe_versions():
         raise GrfError(
-            f"the worker {worker.address} cannot be used: it has {_VERSIONS}, the client {versions}; install the same"
+            f"the worker {worker.address} cannot be used: it has {describe_versions()}, the client {versions}; "
+            "install the same on both"
         )
     with _ONE_AT_A_TIME:
         threads = min(worker.state.nthreads, count_cores())

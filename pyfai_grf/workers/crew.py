@@ -1,10 +1,10 @@
-"""Who simulates: this process, several of this machine, or the workers of a Dask cluster; one loop for all of them.
+"""One loop over many tasks for this process, several of this machine, or the workers of a Dask cluster.
 
-A task is called with a backend and an index. What it returns depends on nothing else, so that it does not matter who
-does it, in which order, or how often: a worker that dies has its tasks done again by another.
+A task is called with a backend and an index. Its result may depend on nothing else: then it does not matter who does
+it, in which order, or how often, and the tasks of a worker that dies are done again by another.
 
-A worker process makes one structure at a time. On the CPU it uses its share of the cores as threads (under Dask: as
-many as the worker has, ``--nthreads``), on CUDA one GPU.
+A worker does one task at a time. On the CPU it uses its share of the cores as threads (under Dask: as many as the
+worker has), on CUDA one GPU.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from typing import Any, Protocol, TypeVar
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.workers.cluster import DaskPool
 from pyfai_grf.workers.processes import ProcessPool
-from pyfai_grf.workers.tasks import Task, attempt_task
+from pyfai_grf.workers.work import Task, attempt_task
 
 T = TypeVar("T")
 #: results, and the number of workers
 Progress = tuple[list[T], int]
 
-#: tasks given out for each worker: one it works on, one that waits for it
+#: groups of tasks handed out for each worker: one that it works on, one that waits
 _AHEAD = 2
-#: seconds of work handed over at once, where one task takes less
+#: seconds of work in a group, where one task takes less
 _GROUP_S = 0.5
-#: seconds after which the loop looks around, finished tasks or not
+#: seconds after which the loop yields, whether tasks have finished or not
 _TICK_S = 1.0
 
 
 @dataclass(frozen=True)
 class Crew:
-    """Who simulates: ``processes`` of this machine (1: this process itself), or a Dask ``scheduler``'s workers.
+    """Who works: a number of ``processes`` of this machine (1: this process itself), or a Dask ``scheduler``'s workers.
 
     ``scheduler`` is an address (tcp://host:8786) or a Dask scheduler file (.json); ``device`` is "auto", "cpu" or
     "cuda".
@@ -49,7 +49,7 @@ class Crew:
 
 
 class _Pool(Protocol[T]):
-    """Somebody else who does groups of tasks and says how many seconds they took."""
+    """Workers that do groups of tasks and report how many seconds each group took."""
 
     def count_workers(self) -> int: ...
     def submit(self, group: tuple[int, ...]) -> Any: ...
@@ -59,17 +59,17 @@ class _Pool(Protocol[T]):
 
 @contextlib.contextmanager
 def open_workers(crew: Crew, task: Task[T]) -> Iterator[Callable[[Iterable[int]], Iterator[Progress[T]]]]:
-    """Give a function that has ``task`` done for given indices; the workers are stopped at the end of the context.
+    """Give a function that does ``task`` for an iterable of indices; the workers stop when the context ends.
 
-    The function yields what has been done since the last time, perhaps nothing, and the number of workers, until all
-    is done. Results come in any order.
+    The function yields the results that have come in since the last time, perhaps none, and the number of workers,
+    until all are there. Results come in any order.
 
     Raises
     ------
     DeviceError
         If the device is not there.
     GrfError
-        If the workers cannot be used, or a task fails: one line on who and why.
+        If the workers cannot be used, or a task fails: one line that says which and why.
     """
     if crew.scheduler is None and crew.processes == 1:
         yield partial(_run_here, get_backend(crew.device), task)
@@ -91,9 +91,9 @@ def _run_here(backend: Backend, task: Task[T], indices: Iterable[int]) -> Iterat
 
 
 def _run_window(pool: _Pool[T], indices: Iterable[int]) -> Iterator[Progress[T]]:
-    """Keep a few tasks a worker under way, never more, however many there are to do and whoever comes and goes.
+    """Keep a few groups of tasks per worker under way, however many tasks there are and whoever comes and goes.
 
-    Short tasks travel in groups: handing one over costs milliseconds.
+    Short tasks travel in groups, because handing over a group costs milliseconds.
     """
     todo = iter(indices)
     running: dict[int, Any] = {}
@@ -115,7 +115,7 @@ def _run_window(pool: _Pool[T], indices: Iterable[int]) -> Iterator[Progress[T]]
 
 
 def _drain(done: queue.SimpleQueue[int], timeout_s: float) -> list[int]:
-    """Return all that is in the queue, waiting for the first."""
+    """Return everything in the queue, after waiting for the first entry."""
     found = []
     try:
         found.append(done.get(timeout=timeout_s))

@@ -1,4 +1,4 @@
-"""Worker processes of this machine: each its share of the cores, or a GPU of its own; one that dies is replaced."""
+"""Worker processes of this machine, each with its share of the cores or a GPU; one that dies is replaced."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import Any, Generic, TypeVar
 
 from pyfai_grf.core.backend import Backend, count_cores, get_backend
 from pyfai_grf.core.errors import GrfError
-from pyfai_grf.workers.tasks import Task, attempt_group
+from pyfai_grf.workers.work import Task, attempt_group
 
 T = TypeVar("T")
 
-#: deaths of worker processes over one group of tasks before it is given up
+#: how many worker processes may die over one group of tasks before it is given up
 _ATTEMPTS = 3
 
 
 class ProcessPool(Generic[T]):
-    """A thread for each worker process, which passes indices on and waits for the results."""
+    """Worker processes, each served by a thread that sends it indices and waits for the results."""
 
     def __init__(self, processes: int, device: str, task: Task[T]) -> None:
         backend = get_backend(device)
@@ -48,7 +48,7 @@ class ProcessPool(Generic[T]):
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """Stop the processes, whatever they do."""
+        """Stop the processes, whatever they are doing."""
         self._is_closing = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for process in filter(None, self._processes):
@@ -58,7 +58,7 @@ class ProcessPool(Generic[T]):
             _end_process(process)
 
     def _ask(self, group: tuple[int, ...]) -> tuple[list[T], float]:
-        """Return the results of this thread's process, started anew if it died."""
+        """Return the results from this thread's process, which is started again if it has died."""
         number = self._mine.number
         for _ in range(_ATTEMPTS):
             process = self._processes[number]
@@ -75,8 +75,9 @@ class ProcessPool(Generic[T]):
                 raise answer
             return answer
         raise GrfError(
-            f"structure {group[0]}: {_ATTEMPTS} worker processes died over it; if the system ended them for want of "
-            "memory, choose fewer --workers"
+            f"{self._orders[0].describe(group[0])}: {_ATTEMPTS} worker processes died over it; if they ran out of "
+            "memory, use fewer workers",
+            "fewer workers",
         )
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
@@ -89,7 +90,7 @@ class ProcessPool(Generic[T]):
             env=os.environ | self.get_environment(number),
             start_new_session=True,  # Ctrl-C is for the client alone
         )
-        with contextlib.suppress(OSError):  # if it is dead already, that shows with the first tasks
+        with contextlib.suppress(OSError):  # a process that is dead already is noticed with the first tasks
             _send((*self._orders, self._count_threads(number)), process)
         return process
 
@@ -99,7 +100,7 @@ class ProcessPool(Generic[T]):
         return max(1, cores // processes + (number < cores % processes))
 
     def get_environment(self, number: int) -> dict[str, str]:
-        """Return the variables of process ``number``: where to import from, how many threads, which GPU."""
+        """Return the environment of process ``number``: where to import from, how many threads, which GPU."""
         threads = str(self._count_threads(number))
         gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[number % len(self._gpus)]} if self._gpus else {}
         return {
@@ -130,15 +131,15 @@ def _send(message: Any, process: subprocess.Popen[bytes]) -> None:
 def _end_process(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     for stream in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(OSError):  # of what was still to be sent
+        with contextlib.suppress(OSError):  # there may be something left to send
             stream.close()
     process.wait()
 
 
 def serve() -> None:
-    """Answer groups of indices on standard input until the client is gone; first come task, device and threads."""
+    """Answer groups of indices on standard input until the client is gone; task, device and threads come first."""
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing that a library prints may get between the answers
+    os.dup2(2, 1)  # whatever a library prints must not get between the answers
     try:
         task, device, threads = pickle.load(source)
         while True:
@@ -150,4 +151,4 @@ def serve() -> None:
             pickle.dump(answer, sink)
             sink.flush()
     except (EOFError, OSError):
-        os._exit(0)  # without another try at sending what nobody reads
+        os._exit(0)  # without another attempt to send what nobody reads

@@ -460,7 +460,7 @@ def test_wrong_usage(
         (["simulate", "--a", "4", "--porosity", "2", "-o", "out.h5"], "porosity is 2"),
         (["simulate", "--a", "4", "--porosity", "0.3", "--voxel-size", "5", "--shape", "32", "-o", "out.h5"], "voxels"),
         (["simulate", "--a", "4", "--porosity", "0.3", "-o", "nowhere/out.h5"], "there is no folder"),
-        (["generate", "library.h5", "--count", "0"], "--count is 0"),
+        (["generate", "library.h5", "--count", "0"], "count is 0"),
         (["generate", "nowhere/library.h5", "--count", "1", "--shape", "32", "--device", "cpu"], "there is no folder"),
         (["evaluate", "missing"], "there is no model"),
         (["models", "missing"], "there is no model"),

@@ -12,8 +12,7 @@ import time
 import pytest
 
 from pyfai_grf.cli import main
-from pyfai_grf.cli.generate import Progress, format_progress
-from pyfai_grf.core.published import GENERATOR_VERSION
+from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.library.shard import Setting, Shard, open_shard
 
 SMALL = ("--shape", "32", "--device", "cpu")
@@ -40,7 +39,7 @@ def test_a_library_of_an_older_generator(path, capsys):
     assert main(["generate", str(path), "--count", "3", "--device", "cpu"]) == 1
     said = capsys.readouterr().err
     assert f"made by generator version 0, this is version {GENERATOR_VERSION}: it can be used as it is but not" in said
-    assert "start another file with another --seed" in said
+    assert "start another file with another seed (--seed N)" in said
 
 
 @pytest.mark.parametrize("options", [["--workers", "0"], ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]])
@@ -60,48 +59,7 @@ def test_the_help_has_the_recipes(capsys):
         assert line in text
 
 
-# --- progress ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("state", "text"),
-    [
-        ((0, 100, 1, 0.0), "0/100 structures, 1 worker"),
-        ((10, 100, 4, 3.0), "10/100 structures, 3 a second, 30 s left, 4 workers"),
-        ((10, 1000, 2, 0.4), "10/1000 structures, 2.5 s each, 41.2 min left, 2 workers"),
-        ((10, 100_000, 20, 10.0), "10/100000 structures, 10 a second, 2.78 h left, 20 workers"),
-        ((10, 1_000_000, 20, 2.0), "10/1000000 structures, 2 a second, 5.79 days left, 20 workers"),
-        ((10, 100, 0, 0.0), "10/100 structures, waiting for workers"),
-    ],
-)
-def test_the_line(state, text):
-    assert format_progress(*state) == text
-
-
-def test_the_rate_is_that_of_the_last_minute(monkeypatch, capsys):
-    """By a clock of our own: one a second for ten minutes, then two a second by twice as many workers."""
-    now = [0.0]
-    monkeypatch.setattr("pyfai_grf.cli.generate.time.monotonic", lambda: now[0])
-    monkeypatch.setenv("COLUMNS", "80")
-    progress = Progress(is_shown=True)
-    done = 0
-    for second in range(800):
-        now[0] = float(second)
-        done += 1 if second < 600 else 2
-        progress.show(done, 10_000, 1 if second < 600 else 2)
-    progress.close()
-    lines = capsys.readouterr().err.split("\r")[1:]
-    assert len(lines) == 800
-    assert lines[599].startswith("600/10000 structures, 1 a second, 2.61 h left, 1 worker ")
-    assert lines[799].startswith("1000/10000 structures, 2 a second, 75 min left, 2 workers ")
-    assert lines[799].endswith("\n")
-    assert all(len(line.rstrip("\n")) == 79 for line in lines)  # covers what was there, and fits
-
-
-def test_nothing_is_drawn_where_nobody_looks(path, capsys):
-    progress = Progress(is_shown=False)
-    progress.show(1, 2, 1)
-    progress.close()
+def test_quiet_is_quiet(path, capsys):
     assert main(["generate", str(path), "--count", "2", *SMALL, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 

@@ -12,7 +12,7 @@ import tifffile
 
 import pyfai_grf as grf
 from pyfai_grf.cli import main
-from pyfai_grf.core.published import GENERATOR_VERSION
+from pyfai_grf.core.versions import GENERATOR_VERSION
 
 VALUES = {"a": 3.0, "porosity": 0.6, "layer_fraction": 0.2, "shape": 32, "seed": 5, "device": "cpu"}
 OPTIONS = [(f"--{name.replace('_', '-')}", str(value)) for name, value in VALUES.items()]

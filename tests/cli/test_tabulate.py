@@ -11,7 +11,7 @@ import pytest
 from pyfai_grf.cli import tabulate
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.tabulation import boxes as recipe
-from pyfai_grf.tabulation.setting import BoxSetting
+from pyfai_grf.tabulation.grids import BoxSetting
 from pyfai_grf.tabulation.store import open_boxes
 from pyfai_grf.theory.closed_form import expected_intensity
 from pyfai_grf.theory.three_phase_table import load_table
@@ -60,7 +60,7 @@ def test_another_setting_needs_another_folder(boxes: str) -> None:
 
 
 def test_no_table_without_boxes(boxes: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two at least"):
+    with pytest.raises(InputError, match="at least two"):
         _run([boxes, *_SMALL, "-o", str(tmp_path / "table.npz")])
 
 
@@ -68,3 +68,18 @@ def test_no_table_without_boxes(boxes: str, tmp_path: Path) -> None:
 def test_no_such_part(boxes: str, part: str) -> None:
     with pytest.raises(SystemExit):
         _run([boxes, "--part", part])
+
+
+def test_several_workers(boxes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = ["--count", "2", "--fine", "1", "--pair", "1", "--wide", "1"]
+    assert _run([boxes, *_SMALL, *counts, "--workers", "2"]) == 0
+    assert "1 fine, 2 coarse, 1 wide, 1 pair" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [["--workers", "0"], ["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"]])
+def test_wrong_usage(boxes: str, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        _run([boxes, "--count", "1", *options])
+    assert stop.value.code == 2
+    assert "--workers is" in capsys.readouterr().err
+    assert not Path(boxes).exists()

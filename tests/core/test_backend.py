@@ -14,7 +14,7 @@ from pyfai_grf.core.errors import DeviceError, GrfError
 
 
 def test_unknown_device_lists_the_known() -> None:
-    with pytest.raises(DeviceError, match="'gpu': choose auto, cpu or cuda"):
+    with pytest.raises(DeviceError, match="'gpu': choose one of auto, cpu, cuda"):
         get_backend("gpu")
     assert issubclass(DeviceError, GrfError)
 
@@ -25,7 +25,7 @@ def _forget_cupy(monkeypatch: pytest.MonkeyPatch, replacement: types.ModuleType 
 
 def test_cuda_without_cupy_raises_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     _forget_cupy(monkeypatch, None)  # import cupy raises ImportError
-    with pytest.raises(DeviceError, match=r"'cuda'.*pyfai-grf\[gpu\].*--device cpu"):
+    with pytest.raises(DeviceError, match=r"'cuda'.*pyfai-grf\[gpu\].*choose the CPU"):
         get_backend("cuda")
 
 

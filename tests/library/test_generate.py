@@ -12,7 +12,7 @@ import pytest
 
 from pyfai_grf.core.backend import get_backend
 from pyfai_grf.core.errors import DeviceError, GrfError, InputError
-from pyfai_grf.core.published import GENERATOR_VERSION
+from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.library import generate
 from pyfai_grf.library.design import get_point, get_seed
 from pyfai_grf.library.generate import compute_chords, compute_thickness, generate_library, simulate_structure
@@ -196,7 +196,7 @@ def test_what_goes_wrong_in_a_structure_is_one_line(tmp_path, undisturbed, monke
     with monkeypatch.context() as full:
         full.setattr(generate, "count_boundaries", fail)
         with pytest.raises(
-            GrfError, match=r"structure 3 failed \(MemoryError: Unable to allocate 9 GB\): fewer workers"
+            GrfError, match=r"structure 3 failed \(MemoryError: Unable to allocate 9 GB\): use fewer workers"
         ):
             generate_library(path, 40, setting, "cpu")
     generate_library(path, 40, setting, "cpu")
@@ -204,7 +204,7 @@ def test_what_goes_wrong_in_a_structure_is_one_line(tmp_path, undisturbed, monke
 
 
 def test_bad_requests(tmp_path, setting):
-    with pytest.raises(InputError, match="--count is 0"):
+    with pytest.raises(InputError, match="count is 0"):
         generate_library(tmp_path / "new.h5", 0, setting, "cpu")
     with pytest.raises(DeviceError, match="unknown device"):
         generate_library(tmp_path / "new.h5", 1, setting, "gpu")

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.tabulation.boxes import make_unit_field, transform_film
 from pyfai_grf.tabulation.depth import DEEP, INNER_REACH, fill_coverage, measure_depth
-from pyfai_grf.tabulation.setting import RAMP_WIDTH
+from pyfai_grf.tabulation.grids import RAMP_WIDTH
 
 _SHAPE, _RADIUS, _CENTRE = 48, 9.3, (23.2, 22.7, 24.4)
 

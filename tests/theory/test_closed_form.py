@@ -170,7 +170,7 @@ def test_structure_numbers():
         ([0.1], 4.0, 0.0, "porosity must lie between 0 and 1"),
         ([0.1], 4.0, [0.3, 1.0], "found 1"),
         ([0.1], 4.0, np.nan, "porosity must lie between 0 and 1"),
-        ([0.1], [4.0, 5.0], [0.3, 0.4, 0.5], "do not fit together"),
+        ([0.1], [4.0, 5.0], [0.3, 0.4, 0.5], "cannot be broadcast together"),
         ([0.1], [[4.0]], 0.3, "one axis"),
     ],
 )
@@ -184,5 +184,5 @@ def test_three_phases_are_answered_by_the_table_and_refused_without_one():
     two, three = expected_intensity(q, 4.0, 0.7), expected_intensity(q, 4.0, 0.7, 0.2, 0.65)
     assert np.all(three != two)
     np.testing.assert_allclose(expected_intensity(q, 4.0, 0.7, 0.0, 0.65), two)
-    with pytest.raises(InputError, match=r"no table of expected three-phase .* power:n=6.*tabulate"):
+    with pytest.raises(InputError, match=r"no table of expected three-phase .* power:n=6: make one"):
         expected_intensity(q, 4.0, 0.7, 0.2, spectrum="power:n=6")

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
-from scipy.special import ndtr
 
+from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.tabulation import boxes
-from pyfai_grf.tabulation.check import compare_boxes
-from pyfai_grf.tabulation.controls import GROUPS
-from pyfai_grf.tabulation.fit import make_table
-from pyfai_grf.tabulation.pool import Pooled, pool_boxes
-from pyfai_grf.tabulation.setting import BoxSetting
-from pyfai_grf.tabulation.store import BoxFolder, Plan, add_boxes, open_boxes
-from pyfai_grf.theory import three_phase
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
 from pyfai_grf.theory.three_phase import (
-    add_table,
     compute_film_thickness,
     expected_three_phase,
     expected_three_phase_error,
     get_table,
 )
-from pyfai_grf.theory.three_phase_table import load_table
 
 Q = np.geomspace(0.05, 25, 300)
 
@@ -136,64 +124,7 @@ def test_outside_the_table(porosity: float, layer: float, match: str) -> None:
         compute_film_thickness(1.0, porosity, layer)
 
 
-def test_another_spectrum_names_the_command() -> None:
-    with pytest.raises(InputError, match="pyfai-grf tabulate"):
+def test_another_spectrum_needs_a_table() -> None:
+    with pytest.raises(InputError, match="spectrum power:n=6: make one, and load it") as found:
         expected_three_phase(Q, 1.0, 0.5, 0.2, spectrum="power:n=6")
-
-
-def test_a_table_survives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(three_phase, "_ADDED", {})
-    table = get_table()
-    table.save(tmp_path / "table.npz")
-    again = add_table(tmp_path / "table.npz")
-    np.testing.assert_allclose(again.expect(Q, 0.4, 0.3, 0.65), table.expect(Q, 0.4, 0.3, 0.65), rtol=1e-6)
-    (tmp_path / "no.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match="no table"):
-        load_table(tmp_path / "no.npz")
-    with pytest.raises(InputError, match="cannot write"):
-        table.save(tmp_path / "missing" / "table.npz")
-
-
-def test_the_fit_finds_what_went_in() -> None:
-    """Pooled boxes made from smooth functions, and noise of 0.2 %: back within 0.2 % of what a face scatters."""
-    setting = BoxSetting()
-    rng = np.random.default_rng(8)
-    x = np.concatenate((np.arange(2, 60) * 0.05, np.arange(2, 260) * 0.1))
-    layer = np.multiply.outer(np.ones(len(setting.thresholds)), setting.layer_fractions)
-    porosities = setting.porosities[:, np.newaxis]
-    thicknesses = layer * porosities / compute_surface_per_volume(1.0, porosities) * (1 - 0.1 * layer)
-
-    def expect(nu: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        nu, t = nu[..., np.newaxis], t[..., np.newaxis]
-        return nu * (0.1 + x**2 / (4 + x**2)), (1 - 0.2 * nu) * np.cos(x * t) + 0.3 * nu * np.sin(x * t) / (1 + x)
-
-    ratio, coherence = expect(layer, thicknesses)
-    rows = [(v + 2e-3 * rng.standard_normal((1 + GROUPS, *v.shape)) / (1 + x)) for v in (ratio, coherence)]
-    pooled = Pooled(x, (0, 58, x.size), *rows, np.stack([layer] * (1 + GROUPS)), {})
-    table = make_table(pooled, BoxFolder(Path(), setting, thicknesses))
-    nu, porosity = 0.23, float(ndtr(0.4))
-    t = table.get_thickness(porosity, nu)
-    flat = nu * porosity / float(compute_surface_per_volume(1.0, porosity))
-    assert t == pytest.approx(flat * (1 - 0.1 * nu), rel=1e-4)
-    ratio, coherence = expect(np.array(nu), np.array(t))
-    solid, film = expected_intensity(x, 1.0, porosity), expected_intensity(x, 1.0, porosity * (1 - nu))
-    dd = film * np.exp(ratio)
-    expected = 0.49 * dd + 0.42 * np.sqrt(solid * dd) * coherence + 0.09 * solid
-    found = table.expect(x, porosity, nu, 0.7)
-    assert (np.abs(found - expected) / (0.49 * dd + 0.09 * solid)).max() < 2e-3
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_fresh_boxes_agree_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another seed, porosities and layer fractions between the nodes: within the errors of both."""
-    monkeypatch.setattr(boxes, "_PILOT_SHAPE", 96)
-    setting = BoxSetting(seed=77, shape=256, thresholds=(-0.7, 0.5), layer_fractions=(0.1, 0.3, 0.5))
-    folder = open_boxes(tmp_path / "boxes", setting)
-    add_boxes(folder, Plan(coarse=20, fine=3, wide=20, pair=3), lambda done, total: None)
-    for sample in compare_boxes(pool_boxes(folder), folder, get_table(), 0.7):
-        layer, error = sample.simulated_layer
-        assert abs(layer - sample.layer_fraction) < 4 * error + 1e-3 * layer
-        scatter = np.hypot(sample.simulated_error, sample.expected_error)
-        # shells of one box are correlated at high q: the mean square deviation itself scatters, by about a half
-        assert np.mean(((sample.simulated - sample.expected) / scatter) ** 2) < 3
+    assert "'pyfai-grf tabulate BOXES --count 60 --spectrum power:n=6 -o TABLE.npz'" in word_problem(found.value)

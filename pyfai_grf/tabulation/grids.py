@@ -1,4 +1,4 @@
-"""What the boxes of one three-phase table share, and the grids and shells of each kind of them."""
+"""What the boxes of one three-phase table share, and the grids and shells of each kind of box."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 from scipy.special import ndtr
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.theory.spectra import get_spectrum
+from pyfai_grf.core.versions import RECIPE_VERSION
+from pyfai_grf.simulation.field import list_wave_numbers
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
 
-#: raised when the same seed would give other numbers; boxes of different versions are not pooled
-RECIPE_VERSION = 1
 X_FINE, X_COARSE, X_WIDE = 25.5, 12.0, 4.0
 KINDS = ("fine", "coarse", "wide", "pair")
-#: products with the solids of all porosities are kept up to here
+#: products with the solids of all porosities are kept up to this x
 X_CONTROL = 6.0
-#: standard deviation of the coverage ramp, in voxels; it is divided out. Narrower, aliases would pass 1e-3 at
-#: q dx = 1.6; wider, gaps and edges of films that nearly meet would be misread (their Fourier factor is no plane's)
+#: standard deviation of the coverage ramp, in voxels, which is divided out. With a narrower ramp, aliases would exceed
+#: 1e-3 at q dx = 1.6; with a wider one, films that nearly meet would be misread (their Fourier factor is not a plane's)
 RAMP_WIDTH = 0.4
 #: thresholds of the unit field (porosity 0.05 to 0.95) and layer fractions of the shipped table's nodes
 _THRESHOLDS = tuple(float(t) for t in np.linspace(-1.6449, 1.6449, 11))
 _LAYER_FRACTIONS = (0.02, 0.06, 0.12, 0.19, 0.27, 0.36, 0.45, 0.54, 0.62)
-#: in a shorter box the field would meet itself
+#: in a shorter box the field would overlap with its periodic image
 _SHORTEST = 8.0
 
 
@@ -30,8 +30,13 @@ _SHORTEST = 8.0
 class BoxSetting:
     """What all boxes of one table share.
 
-    ``shape``: voxels an edge of the fine box; ``voxels_per_a`` of it too; ``thresholds`` of the unit field, one a
-    porosity, ascending; ``layer_fractions`` that the film thicknesses aim at, ascending.
+    Attributes
+    ----------
+    spectrum, seed : of the fields.
+    shape, voxels_per_a : of the fine boxes: voxels an edge, and voxels per a.
+    thresholds : of the unit field, one for each porosity, ascending.
+    layer_fractions : those that the film thicknesses aim at, ascending.
+    recipe_version : of the recipe that makes the boxes.
 
     Raises
     ------
@@ -39,7 +44,7 @@ class BoxSetting:
         If a value is outside what can be simulated.
     """
 
-    spectrum: str = "roding2022"
+    spectrum: str = DEFAULT_SPECTRUM
     seed: int = 1
     shape: int = 512
     voxels_per_a: float = 16.0
@@ -74,7 +79,7 @@ class BoxSetting:
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of one kind of box: voxels an edge, edge in units of a, largest x."""
+    """The grid of one kind of box: voxels along an edge, edge in units of a, largest x."""
 
     shape: int
     length: float
@@ -109,19 +114,14 @@ def get_grid(setting: BoxSetting, kind: str) -> Grid:
 
 def count_modes(shape: int, n_max: int, bins: np.ndarray, size: int, minlength: int = 0) -> np.ndarray:
     """Return how many modes of the grid (|i|, |j|, |k| <= n_max) fall into each of ``bins``, given by n^2 < size."""
-    square = wave_numbers(shape, n_max) ** 2
+    numbers = list_wave_numbers(shape, n_max)
+    square = numbers**2
     plane = np.add.outer(square, square).ravel()
     counts = np.zeros(max(int(bins.max()) + 1, minlength), dtype=np.int64)
-    for k in wave_numbers(shape, n_max):
+    for k in numbers:
         n2 = plane + k * k
         counts += np.bincount(bins[n2[n2 < size]], minlength=counts.size)
     return counts
-
-
-def wave_numbers(shape: int, n_max: int) -> np.ndarray:
-    """Return the wave numbers kept along an axis, in FFT order; -shape/2 stands once."""
-    numbers = np.fft.fftfreq(shape, 1 / shape).round().astype(np.int64)
-    return numbers[np.abs(numbers) <= n_max]
 
 
 def number_shells(n_max: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a library keeps of its structures, and what they have in common."""
+"""What a library keeps of each structure, and what its structures have in common."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.published import GENERATOR_VERSION, PAPER_SHAPE, PAPER_SMOOTHING_NM, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_SHAPE, PAPER_SMOOTHING_NM, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM
 
-#: densities at which intensities are stored; the quadratic through them gives every other (all three are positive)
-DENSITIES = (0.0, 0.65, 1.0)
+#: layer densities at which intensities are stored; the quadratic through them gives all others
+DENSITIES = (0.0, PAPER_LAYER_DENSITY, 1.0)
 #: ln I is stored as 16-bit integers over this range: steps of 5.3e-4
 LOG_LOW, LOG_HIGH = 5.0, 40.0
 LOG_STEP = (LOG_HIGH - LOG_LOW) / 65535
@@ -19,7 +20,7 @@ LOG_STEP = (LOG_HIGH - LOG_LOW) / 65535
 
 @dataclass(frozen=True)
 class Setting:
-    """What all structures of a shard have in common; lengths in nm, ``spectrum`` in its canonical text."""
+    """What all structures of a shard have in common; lengths in nm, ``spectrum`` as its canonical text."""
 
     library_seed: int
     shape: int = PAPER_SHAPE
@@ -30,7 +31,7 @@ class Setting:
 
     @property
     def nodes_nm1(self) -> np.ndarray:
-        """q at which intensities are stored: three a grid step, from the first step to at least 4.5 / (2 voxels)."""
+        """q at which intensities are stored: three per grid step, from the first step to at least 4.5 / (2 voxels)."""
         step = 2 * np.pi / (self.shape * self.voxel_size_nm)
         last = int(np.ceil(2.25 / self.voxel_size_nm / step))
         return step * np.linspace(1, last, 3 * (last - 1) + 1)
@@ -40,9 +41,14 @@ class Setting:
 class Structure:
     """What is kept of one simulated structure.
 
-    ``log_codes`` is (3, M) uint16: ``intensity``, I at ``DENSITIES`` on the nodes, on the paper's scale, as it is
-    stored. ``boundaries`` (3, 3): voxel faces between pore|layer, pore|solid and layer|solid, for each axis.
-    ``mean_chords_nm`` (3,): pore, layer, solid.
+    Attributes
+    ----------
+    index, seed : its number in the library, and what its noise came from.
+    a, porosity, layer_fraction : its parameters; ``a`` in nm.
+    log_codes : (3, M) uint16, ``intensity`` as it is stored.
+    boundaries : (3, 3) voxel faces between pore|layer, pore|solid and layer|solid, for each axis.
+    mean_chords_nm : (3,) of pore, layer and solid.
+    layer_thickness_nm : the layer's volume over the mean area of its two sides.
     """
 
     index: int
@@ -57,7 +63,7 @@ class Structure:
 
     @property
     def intensity(self) -> np.ndarray:
-        """I at ``DENSITIES`` on the nodes, (3, M), to half a step of the logarithms (2.7e-4)."""
+        """I at ``DENSITIES`` on the nodes, (3, M), on the paper's scale, to half a step of the logarithms (2.7e-4)."""
         return np.exp(self.log_codes * LOG_STEP + LOG_LOW)
 
 
@@ -67,10 +73,10 @@ def encode_intensity(intensity: np.ndarray) -> np.ndarray:
     Raises
     ------
     InputError
-        If a value is outside what they can hold.
+        If a value is too small or too large for them.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         codes = np.round((np.log(intensity) - LOG_LOW) / LOG_STEP)
     if not (codes.min() >= 0 and codes.max() <= 65535):
-        raise InputError("an intensity is outside the range that the library stores: the structure is not usable")
+        raise InputError("an intensity is outside the range that a library can store: this structure cannot be used")
     return codes.astype(np.uint16)

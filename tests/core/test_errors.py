@@ -1,0 +1,28 @@
+"""The exception family: errors carry a message, a hint and facts, also from one process to another."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from pyfai_grf.core.errors import BundleError, DeviceError, GrfError, InputError
+
+
+def test_the_family() -> None:
+    assert issubclass(InputError, GrfError)
+    assert issubclass(InputError, ValueError)  # so that callers who know nothing of us catch it
+    assert issubclass(BundleError, GrfError)
+    assert issubclass(DeviceError, GrfError)
+
+
+def test_an_error_needs_no_hint() -> None:
+    problem = InputError("porosity is 2")
+    assert (str(problem), problem.hint, problem.facts) == ("porosity is 2", "", {})
+
+
+@pytest.mark.parametrize("kind", [GrfError, InputError, BundleError, DeviceError])
+def test_hint_and_facts_travel_between_processes(kind: type[GrfError]) -> None:
+    problem = pickle.loads(pickle.dumps(kind("message", "hint", value=3)))
+    assert type(problem) is kind
+    assert (str(problem), problem.hint, problem.facts) == ("message", "hint", {"value": 3})
