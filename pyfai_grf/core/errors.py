@@ -7,8 +7,6 @@ them (for the command line: ``pyfai_grf.cli.hints``).
 
 from __future__ import annotations
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
