@@ -66,10 +66,10 @@ def encode_name(name: str) -> bytes:
 def _leads_to_file(group: h5py.Group, name: str) -> bool:
     """Return whether ``name`` is not a link to a pipe or a device, which to open may never end."""
     try:
-        link = group.get(encode_name(name), getlink=True)
-        if not isinstance(link, h5py.ExternalLink):
+        if group.id.links.get_info(encode_name(name)).type != h5py.h5l.TYPE_EXTERNAL:
             return True
-        target = os.path.join(os.path.dirname(group.file.filename), link.filename)
+        file_name, _ = group.id.links.get_val(encode_name(name))
+        target = os.path.join(os.path.dirname(group.file.filename), os.fsdecode(file_name))
         return not os.path.exists(target) or os.path.isfile(target)
     except HDF5_FAILURES:
         return False
