@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pyfai_grf.learn.evaluate import Evaluation
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.library.shard import Shard
-    from pyfai_grf.reduce.reducer import Frame, Reducer, ReductionSettings
+    from pyfai_grf.reduce.reducer import Reducer, ReductionSettings
 
 
 # --- training: parameters to models --------------------------------------------------------------------------------
@@ -160,8 +160,10 @@ def analyze_frames(
     ``average`` consecutive frames become one curve; None averages all of them. What cannot be read or reduced is
     reported as a problem, the others go on.
     """
+    from pyfai_grf.frames.images import read_series
+
     problems: list[InputError] = []
-    frames = _read_frames(sources, problems)
+    frames = read_series(sources, problems.append)
     while (first := next(frames, None)) is not None:
         yield from _drain(problems)
         group = chain([first], islice(frames, None if average is None else average - 1))
@@ -324,16 +326,6 @@ def _summarise(curve: Curve) -> dict[str, float]:
         return dict.fromkeys(
             ("invariant", "porod_constant", "porod_constant_error", "correlation_length_nm"), float("nan")
         )
-
-
-def _read_frames(sources: Iterable[str], problems: list[InputError]) -> Iterator[Frame]:
-    from pyfai_grf.frames.images import read_frames
-
-    for source in sources:
-        try:
-            yield from read_frames(source)
-        except InputError as problem:
-            problems.append(problem)
 
 
 def _drain(problems: list[InputError]) -> Iterator[Outcome]:
