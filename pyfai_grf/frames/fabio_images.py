@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import fabio
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.frames.damage import explain_damage
 from pyfai_grf.frames.frame import Frame, check_image, find_bad_pixels
 
 #: metadata name -> spellings in EDF headers, lower case, the preferred one first
@@ -20,19 +20,23 @@ _HEADER_KEYS = {
     "monitor": ("intensity1", "monitor", "mon", "i1", "i0"),
 }
 
+_ADVICE = "is it a detector image, and complete?"
+#: these speak of fabio's insides
+_INSIDE = (AttributeError, TypeError, NameError, LookupError, AssertionError, RecursionError)
+
 
 class FabioStack:
     """The frames of one file that fabio reads."""
 
     def __init__(self, path: str, name: str) -> None:
         self._name = name
-        with _explain(name):
+        with explain_damage(name, _ADVICE, inside=_INSIDE):
             self._image = fabio.open(path)
             self.count = int(self._image.nframes)
 
     def read(self, index: int) -> Frame:
         """Return frame ``index``; raises InputError if it is damaged."""
-        with _explain(self._name if self.count == 1 else f"{self._name}: frame {index}"):
+        with explain_damage(self._name if self.count == 1 else f"{self._name}: frame {index}", _ADVICE, inside=_INSIDE):
             image = self._image if self.count == 1 else self._image.get_frame(index)
             return _convert(image, self._name, index)
 
@@ -40,23 +44,6 @@ class FabioStack:
         """Close the file."""
         with contextlib.suppress(Exception):  # whatever is the matter with it was said before
             self._image.close()
-
-
-@contextlib.contextmanager
-def _explain(what: str) -> Iterator[None]:
-    """Raise InputError, one line, for whatever goes wrong."""
-    try:
-        yield
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(f"cannot read {what}: it would take more memory than there is: is it damaged?") from None
-    except Exception as problem:  # each of fabio's forty readers fails in its own way (OSError, AssertionError ...)
-        text = " ".join(str(problem).split())
-        # these speak of fabio's insides
-        is_inside = not text or isinstance(problem, AttributeError | TypeError | NameError | LookupError)
-        reason = "it is no readable image" if is_inside else text[:300]
-        raise InputError(f"cannot read {what}: {reason}: is it a detector image, and complete?") from problem
 
 
 def _convert(image: Any, name: str, index: int) -> Frame:

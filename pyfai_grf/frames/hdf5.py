@@ -6,20 +6,27 @@ import bisect
 import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+from typing import Any
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the decompressors that detectors write with)
 import numpy as np
 
-from pyfai_grf.core.errors import InputError, describe_problem
+from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.frames.damage import explain_damage
 from pyfai_grf.frames.detector_info import DetectorInfo, read_detector_info
 from pyfai_grf.frames.frame import MOST_PIXELS, Frame, check_image, find_bad_pixels
 from pyfai_grf.frames.image_search import find_images
+from pyfai_grf.frames.storage import MissingPart, check_stored, find_missing
 
 #: what HDF5 reads and unpacks at once: its own limit before version 2
 _MOST_CHUNK_BYTES = 2**32
+_FILTER_ADVICE = "the data are damaged, or compressed by a filter that hdf5plugin does not offer"
+_ADVICE = (
+    "is the file complete, and are the files beside it that it links to?",
+    (("filter", _FILTER_ADVICE), ("plugin", _FILTER_ADVICE)),
+)
 
 
 class Hdf5Stack:
@@ -27,7 +34,7 @@ class Hdf5Stack:
 
     def __init__(self, path: str, inner: str, name: str) -> None:
         self._name = f"{name}::{inner}" if inner else name
-        with contextlib.ExitStack() as stack, _explain(self._name):
+        with contextlib.ExitStack() as stack, explain_damage(self._name, *_ADVICE):
             self._file = stack.enter_context(open_hdf5(path))
             self._parts = find_images(self._file, inner, name)
             if not inner:
@@ -39,15 +46,28 @@ class Hdf5Stack:
             self._info = read_detector_info(self._file, self._parts[0])
             stack.pop_all()
         self.count = self._starts[-1]
-        self._open_part, self._dataset = -1, None
+        self._open_part = -1
+        self._dataset: Any = None
+        self._missing: list[MissingPart] = []
 
     def read(self, index: int) -> Frame:
         """Return frame ``index``; raises InputError if it is damaged."""
-        with _explain(f"{self._name}: frame {index}" if self.count > 1 else self._name):
+        name = f"{self._name}: frame {index}" if self.count > 1 else self._name
+        with explain_damage(name, *_ADVICE):
             part = bisect.bisect_right(self._starts, index) - 1
             if part != self._open_part:  # one at a time: a master may chain more files than can be open
-                self._open_part, self._dataset = part, self._file[self._parts[part]]
-            image = _read_image(self._dataset, index - self._starts[part])
+                self._dataset = self._file[self._parts[part]]
+                self._missing = find_missing(self._dataset)
+                self._open_part = part
+            position = _find_position(self._dataset, index - self._starts[part])
+            image = self._dataset[position]
+            for gap in self._missing:
+                if gap.touches(position):
+                    raise InputError(f"{name} is in {gap.path}, which is missing: put it where the link leads")
+            try:
+                check_stored(self._dataset, position, image)
+            except InputError as problem:
+                raise InputError(f"cannot read {name}: {problem}") from None
             return _make_frame(image, self._info, self._name, index)
 
     def close(self) -> None:
@@ -55,23 +75,6 @@ class Hdf5Stack:
         self._dataset = None
         with contextlib.suppress(Exception):  # whatever is the matter with it was said before
             self._file.close()
-
-
-@contextlib.contextmanager
-def _explain(what: str) -> Iterator[None]:
-    """Raise InputError, one line, for whatever goes wrong."""
-    try:
-        yield
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(f"cannot read {what}: it would take more memory than there is: is it damaged?") from None
-    except Exception as problem:  # h5py hands on what HDF5 says as nearly any kind of error
-        text = describe_problem(problem)[:300]
-        advice = "is the file complete, and are the files beside it that it links to?"
-        if "filter" in text or "plugin" in text:
-            advice = "the data are damaged, or compressed by a filter that hdf5plugin does not offer"
-        raise InputError(f"cannot read {what}: {text}: {advice}") from problem
 
 
 def _make_frame(image: np.ndarray, info: DetectorInfo, source: str, index: int) -> Frame:
@@ -96,9 +99,8 @@ def _count_images(dataset: h5py.Dataset, source: str) -> int:
     return math.prod(shape[:-2])
 
 
-def _read_image(dataset: h5py.Dataset, index: int) -> np.ndarray:
-    if dataset.ndim == 2:
-        return dataset[()]
-    if dataset.ndim == 3:
-        return dataset[index]
-    return dataset[divmod(index, dataset.shape[1])]
+def _find_position(dataset: h5py.Dataset, index: int) -> tuple[int, ...]:
+    """Return the leading indices of image ``index``, none for a single image."""
+    if dataset.ndim < 4:
+        return (index,) * (dataset.ndim - 2)
+    return divmod(index, dataset.shape[1])
