@@ -58,9 +58,7 @@ def run(options: argparse.Namespace) -> int:
         reject_usage("--background-scale multiplies a background: give --background too")
     from itertools import chain
 
-    from pyfai_grf.learn.bundle import load_model
-    from pyfai_grf.reduce.reducer import Reducer
-    from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
+    from pyfai_grf.frames.images import announce_source
 
     names = ("mask", "dark", "flat", "background", "background_scale")
     given = {name: getattr(options, name) for name in names}
@@ -68,6 +66,13 @@ def run(options: argparse.Namespace) -> int:
     sources, missing = collect_sources(options.frames)
     inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background)
     check_outputs((options.output, options.csv, options.plot), options.overwrite, inputs)
+    for first in sources[:1]:  # decoded while libraries and model are loaded
+        announce_source(first)
+
+    from pyfai_grf.learn.bundle import load_model
+    from pyfai_grf.reduce.reducer import Reducer
+    from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
+
     model = load_model(options.material)
     reducer = Reducer(make_reduction_settings(model, geometry, **given))
     average = "all" if options.average is None else options.average

@@ -27,7 +27,8 @@ def explain_damage(
     except MemoryError:
         raise InputError(f"cannot read {what}: it would take more memory than there is: is it damaged?") from None
     except Exception as problem:  # h5py and each of fabio's forty readers fail in their own ways
-        text = describe_problem(problem).strip("'\"")  # a KeyError quotes
+        is_quoted = isinstance(problem, KeyError) and problem.args
+        text = str(problem.args[0]) if is_quoted else describe_problem(problem)
         for word, other in reversed(advice_for):
             advice = other if word in text else advice
         if isinstance(problem, inside):

@@ -13,6 +13,7 @@ import numpy as np
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.frames.damage import explain_damage
 from pyfai_grf.frames.frame import Frame, check_image, find_bad_pixels
+from pyfai_grf.frames.tiff_layout import is_cut_short
 
 #: metadata name -> spellings in EDF headers, lower case, the preferred one first
 _HEADER_KEYS = {
@@ -31,6 +32,8 @@ class FabioStack:
     def __init__(self, path: str, name: str) -> None:
         self._name = name
         with explain_damage(name, _ADVICE, inside=_INSIDE):
+            if is_cut_short(path):
+                raise InputError(f"{name} is cut short: wait until it is written, or copy it again")
             self._image = fabio.open(path)
             self.count = int(self._image.nframes)
 
@@ -47,20 +50,27 @@ class FabioStack:
 
 
 def _convert(image: Any, name: str, index: int) -> Frame:
-    if image.data is None or getattr(image, "incomplete_data", False):
+    header = {str(key).lower(): value for key, value in (image.header or {}).items()}
+    if image.data is None or getattr(image, "incomplete_data", False) or _is_padded(image.data, header):
         # fabio fills what is missing with zeros, which would pass for a measurement
         raise InputError(f"{name}: frame {index} is cut short: wait until it is written, or copy it again")
     data = np.asarray(image.data)
     if data.ndim > 2:
         data = data.reshape(data.shape[-2:]) if math.prod(data.shape[:-2]) == 1 else data
     check_image(data, name)
-    header = {str(key).lower(): value for key, value in (image.header or {}).items()}
     dectris = _parse_dectris_text(header)
     bad = find_bad_pixels(data, dectris.pop("count_cutoff", None))
     dummy = _to_float(header.get("dummy"))
     if dummy and not (dummy < 0 and data.dtype.kind in "iu"):  # zero stands for "none"; negative counts are bad anyway
         bad |= np.abs(data - dummy) <= abs(_to_float(header.get("ddummy")) or 0.1)
     return Frame(data, bad, name, index, {**_parse_header(header), **dectris})
+
+
+def _is_padded(data: np.ndarray, header: dict[str, Any]) -> bool:
+    """Return whether an EDF header gives a frame more pixels than bytes."""
+    stored = _to_float(header.get("edf_binarysize", header.get("size")))
+    is_plain = str(header.get("compression", "none")).lower().startswith("no") and "edf_binaryfilename" not in header
+    return stored is not None and is_plain and data.nbytes > stored
 
 
 def _parse_header(header: dict[str, Any]) -> dict[str, Any]:
