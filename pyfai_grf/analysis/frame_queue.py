@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Result
 from pyfai_grf.frames.frame import Frame
 
-#: (source, start) to the frames of that source from that index on
-ReadFrames = Callable[..., Iterator[Frame]]
+#: (sources, report a problem, source -> first frame wanted) to the frames of all sources
+ReadSeries = Callable[[Sequence[str], Callable[[InputError], None], Mapping[str, int]], Iterator[Frame]]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,14 @@ class FrameGroup:
 
 
 class FrameQueue:
-    """Reads the frames of ``sources`` one after the other; a source that cannot be read does not stop the others."""
+    """Takes the frames of ``sources`` one after the other; what cannot be read does not stop the others.
 
-    def __init__(self, sources: Sequence[str], read_frames: ReadFrames, done: Sequence[Result] = ()) -> None:
+    ``done`` are the rows of a run that is resumed: their frames are left out.
+    """
+
+    def __init__(self, sources: Sequence[str], read_series: ReadSeries, done: Sequence[Result] = ()) -> None:
         self._sources = sources
-        self._read = read_frames
+        self._read_series = read_series
         #: frame that a row begins with -> how many frames it stands for
         self._done = {(r.source, r.frame): int(r.extras.get("frames_averaged", 1)) for r in done}
         self._problems: list[InputError] = []
@@ -38,7 +41,8 @@ class FrameQueue:
 
         A group that could not be used is read to its end: what is left of it is not a group of its own.
         """
-        frames = self._leave_out_done(self._read_all())
+        starts = self._find_starts() if average == 1 else {}
+        frames = self._leave_out_done(self._read_series(self._sources, self._problems.append, starts))
         while (first := next(frames, None)) is not None:
             yield from self._take_problems()
             group = chain([first], islice(frames, None if average is None else average - 1))
@@ -47,19 +51,21 @@ class FrameQueue:
                 pass
         yield from self._take_problems()
 
-    def _read_all(self) -> Iterator[Frame]:
-        for source in self._sources:
-            try:
-                yield from self._read(source)
-            except InputError as problem:
-                self._problems.append(problem)
+    def _find_starts(self) -> dict[str, int]:
+        """Return source -> first frame without a row: what comes before need not be decoded."""
+        rows: dict[str, set[int]] = {}
+        for name, index in self._done:
+            for source in {name, name.partition("::")[0]}:
+                rows.setdefault(source, set()).add(index)
+        known = [source for source in self._sources if source in rows]
+        return {source: next(k for k in count() if k not in rows[source]) for source in known}
 
     def _leave_out_done(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            count = self._done.get((frame.source, frame.index))
-            if count is None:
+            number = self._done.get((frame.source, frame.index))
+            if number is None:
                 yield frame
-            for _ in islice(frames, (count or 1) - 1):
+            for _ in islice(frames, (number or 1) - 1):
                 pass
 
     def _take_problems(self) -> Iterator[InputError]:

@@ -67,15 +67,21 @@ def run(options: argparse.Namespace) -> int:
         reject_usage("--resume goes on with the file that --overwrite would replace: give one of them")
     if options.resume and options.average is None:
         reject_usage("--average all makes one row of all frames: there is nothing to resume")
+    from pyfai_grf.frames.images import announce_source
+
+    names = ("mask", "dark", "flat", "background", "background_scale")
+    given = {name: getattr(options, name) for name in names}
+    geometry = options.poni or options.config
+    sources, missing = collect_sources(options.frames)
+    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background)
+    check_outputs((options.output, options.csv, options.plot), options.overwrite or options.resume, inputs)
+    for first in () if options.resume else sources[:1]:  # decoded while libraries and model are loaded
+        announce_source(first)
+
     from pyfai_grf.learn.bundle import load_model
     from pyfai_grf.reduce.experiment import ReductionSettings
     from pyfai_grf.workflows import analyze
 
-    names = ("mask", "dark", "flat", "background", "background_scale")
-    settings = ReductionSettings(options.poni or options.config, **{name: getattr(options, name) for name in names})
-    sources, missing = collect_sources(options.frames)
-    inputs = (*sources, settings.geometry, options.mask, options.dark, options.flat, options.background)
-    check_outputs((options.output, options.csv, options.plot), options.overwrite or options.resume, inputs)
     model = load_model(options.material)
     printer = Printer(model, options)
     if not options.quiet:
@@ -85,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     summary = analyze(
         sources,
         model,
-        settings,
+        ReductionSettings(geometry, **given),
         get_outputs(options),
         average=options.average,
         q_range_nm1=window,

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray
+from pyfai_grf.frames.frame import MOST_PIXELS
 
 _WAVELENGTH_NM = {"nm": 1.0, "m": 1e9, "angstrom": 0.1, "angstroms": 0.1, "a": 0.1, "å": 0.1, "pm": 1e-3}
+#: a value a frame: a file with more of them is damaged
+_MOST_NUMBERS = 10**7
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def _read_pixel_mask(detector: h5py.Group | None) -> BoolArray | None:
     if detector is None:
         return None
     masks = [detector.get(name) for name in ("pixel_mask", "detectorSpecific/pixel_mask")]
-    arrays = [mask[()] for mask in masks if isinstance(mask, h5py.Dataset)]
+    arrays = [mask[()] for mask in masks if isinstance(mask, h5py.Dataset) and mask.size <= MOST_PIXELS]
     found = [np.any(array != 0, axis=tuple(range(array.ndim - 2))) for array in arrays if array.ndim >= 2]
     return np.logical_or.reduce(found) if found else None
 
@@ -127,7 +130,12 @@ def _read_limits(detector: h5py.Group | None) -> tuple[float | None, float | Non
 def _read_numbers(group: h5py.Group | None, names: tuple[str, ...]) -> NDArray[np.float64] | None:
     for name in names:
         node = group.get(name) if group is not None else None
-        if isinstance(node, h5py.Dataset) and node.dtype.kind in "iuf" and node.ndim <= 1 and node.size:
+        if (
+            isinstance(node, h5py.Dataset)
+            and node.dtype.kind in "iuf"
+            and node.ndim <= 1
+            and 0 < node.size <= _MOST_NUMBERS
+        ):
             return np.ravel(node[()]).astype(np.float64)
     return None
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from pyfai_grf.core.arrays import BoolArray
 from pyfai_grf.core.errors import InputError
 
+#: more than any detector has: 16384 x 16384
+MOST_PIXELS = 2**28
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -50,6 +53,8 @@ def check_image(data: NDArray[Any], source: str) -> None:
     """Raise InputError unless ``data`` is a two-dimensional, non-empty array of real numbers."""
     if data.ndim != 2 or data.size == 0:
         raise InputError(f"{source}: a frame has two dimensions, this has shape {data.shape}: give one image")
+    if data.size > MOST_PIXELS:
+        raise InputError(f"{source}: a frame of {data.shape} pixels is larger than any detector: is it damaged?")
     if data.dtype.kind not in "iufb":
         raise InputError(f"{source}: a frame holds numbers, this holds {data.dtype}: give a detector image")
 

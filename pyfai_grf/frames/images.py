@@ -1,28 +1,30 @@
-"""Reading detector frames: EDF, CBF, TIFF and the like by fabio, HDF5 and NeXus by h5py."""
+"""Finding and reading detector frames, masks, darks and flats: EDF, CBF, TIFF ..., HDF5 and NeXus."""
 
 from __future__ import annotations
 
 import glob
-import math
 import os
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.frames.frame import Frame, check_image, find_bad_pixels, make_frame
+from pyfai_grf.frames.frame import Frame, make_frame, sum_frames
+from pyfai_grf.frames.reading import FrameIterator, announce
 
-__all__ = ["Frame", "find_sources", "make_frame", "read_frames", "read_mask", "read_mean"]
-
-#: metadata name -> spellings in EDF headers, lower case, the preferred one first
-_HEADER_KEYS = {
-    "exposure_time_s": ("exposuretime", "exposure_time", "count_time", "exptime", "acq_expo_time"),
-    "monitor": ("intensity1", "monitor", "mon", "i1", "i0"),
-}
+__all__ = [
+    "Frame",
+    "announce_source",
+    "find_sources",
+    "make_frame",
+    "read_frames",
+    "read_mask",
+    "read_mean",
+    "read_series",
+]
 
 
 def find_sources(patterns: Sequence[str]) -> list[str]:
@@ -61,100 +63,59 @@ def _make_natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def read_frames(source: str | os.PathLike[str]) -> Iterator[Frame]:
-    """Yield the frames of ``source`` (a file, or ``file.h5::/path``), one in memory at a time.
+def read_frames(source: str | os.PathLike[str], start: int = 0) -> Iterator[Frame]:
+    """Return an iterator over the frames of ``source`` (a file, or ``file.h5::/path``) from number ``start`` on.
+
+    One frame is in memory here; the next one is decoded meanwhile, by a process of its own, so that a damaged file
+    can crash it or keep it busy for ever and cost no more than the frame. After an error, ``next`` goes on with the
+    frame behind, if the file can be read on; a ``for`` loop is left by the error as usual. ``start`` skips frames
+    without decoding them.
 
     Raises
     ------
     InputError
-        If the file cannot be read, holds no image, is cut short, or is an HDF5 file with several images to choose
-        from (the message lists them).
+        If the file cannot be read, holds no image, or is an HDF5 file with several images to choose from (the message
+        lists them); if a frame is cut short, damaged, or takes too long.
     """
-    import h5py
-
-    name = os.fspath(source)
-    path, _, inner = name.partition("::")
-    if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}" if not os.path.isdir(path) else f"{path} is a folder: name a file")
-    if h5py.is_hdf5(path):
-        from pyfai_grf.frames.hdf5 import read_hdf5_frames
-
-        yield from read_hdf5_frames(path, inner)
-    elif inner:
-        raise InputError(f"{path} is not an HDF5 file: leave out ::{inner}")
-    else:
-        yield from _read_fabio_frames(path)
+    if start < 0:
+        raise InputError(f"frames are counted from 0, so there is no frame {start}: give the first one to read")
+    return FrameIterator(os.fspath(source), start)
 
 
-def _read_fabio_frames(path: str) -> Iterator[Frame]:
-    import fabio
+def announce_source(source: str | os.PathLike[str]) -> None:
+    """Let the decoding of the first frame of ``source``, which will be read soon, begin; returns at once.
 
-    try:
-        with fabio.open(path) as image:
-            count = int(image.nframes)
-            for index in range(count):
-                frame = image if count == 1 else image.get_frame(index)
-                yield _convert_fabio_frame(frame, path, index)
-    except InputError:
-        raise
-    except Exception as problem:  # each of fabio's forty readers fails in its own way (OSError, AssertionError ...)
-        is_told = str(problem) and not isinstance(problem, AttributeError | TypeError | NameError | LookupError)
-        reason = str(problem) if is_told else "it is no readable image"  # the others speak of fabio's insides
-        raise InputError(f"cannot read {path}: {reason}: is it a detector image, and complete?") from problem
+    It is not an error if it is never read, or cannot be.
+    """
+    announce(os.fspath(source))
 
 
-def _convert_fabio_frame(image: Any, path: str, index: int) -> Frame:
-    if image.data is None or getattr(image, "incomplete_data", False):
-        # fabio fills what is missing with zeros, which would pass for a measurement
-        raise InputError(f"{path}: frame {index} is cut short: wait until it is written, or copy it again")
-    data = np.asarray(image.data)
-    if data.ndim > 2:
-        data = data.reshape(data.shape[-2:]) if math.prod(data.shape[:-2]) == 1 else data
-    check_image(data, path)
-    header = {str(key).lower(): value for key, value in (image.header or {}).items()}
-    dectris = _parse_dectris_text(header)
-    bad = find_bad_pixels(data, dectris.pop("count_cutoff", None))
-    dummy = _to_float(header.get("dummy"))
-    if dummy and not (dummy < 0 and data.dtype.kind in "iu"):  # zero stands for "none"; negative counts are bad anyway
-        bad |= np.abs(data - dummy) <= abs(_to_float(header.get("ddummy")) or 0.1)
-    return Frame(data, bad, path, index, {**_parse_header(header), **dectris})
+def read_series(
+    sources: Iterable[str], report: Callable[[InputError], None], starts: Mapping[str, int] | None = None
+) -> Iterator[Frame]:
+    """Yield the frames of all ``sources``, one in memory at a time, the next one being decoded meanwhile.
 
-
-def _parse_header(header: dict[str, Any]) -> dict[str, Any]:
-    """Return what an EDF-like header says under names of ours."""
-    found: dict[str, Any] = {}
-    for name, spellings in _HEADER_KEYS.items():
-        values = (_to_float(header.get(spelling)) for spelling in spellings)
-        value = next((v for v in values if v is not None), None)
-        if value is not None:
-            found[name] = value
-    wavelength = _to_float(header.get("wavelength"))
-    if wavelength:  # the SAXS package writes metres; whatever else is there is in Angstrom
-        found["wavelength_nm"] = wavelength * (1e9 if wavelength < 1e-6 else 0.1)
-    if header.get("title"):
-        found["title"] = str(header["title"])
-    return found
-
-
-def _parse_dectris_text(header: dict[str, Any]) -> dict[str, Any]:
-    """Return what the text header of a Dectris CBF or TIFF says: ``# Exposure_time 1.0 s`` and so on."""
-    text = str(header.get("_array_data.header_contents") or header.get("imagedescription") or "")
-    names = {"exposure_time": ("exposure_time_s", 1.0), "wavelength": ("wavelength_nm", 0.1)}
-    found: dict[str, Any] = {}
-    for key, value in re.findall(r"#\s*(Exposure_time|Wavelength|Count_cutoff)[\s:=]+([0-9.eE+-]+)", text):
-        number = _to_float(value)
-        if number:
-            name, factor = names.get(key.lower(), ("count_cutoff", 1.0))
-            found[name] = number * factor
-    return found
-
-
-def _to_float(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
+    ``report`` is called with what cannot be read, when its turn comes; the others go on. ``starts``: source -> first
+    frame that is wanted of it, 0 where it is not named.
+    """
+    starts = starts or {}
+    remaining = iter(sources)
+    source = next(remaining, None)
+    while source is not None:
+        following = next(remaining, None)
+        frames = read_frames(source, starts.get(source, 0))
+        while True:
+            try:
+                frame = next(frames, None)
+            except InputError as problem:
+                report(problem)
+                continue
+            if following is not None and not starts.get(following):
+                announce_source(following)
+            if frame is None:
+                break
+            yield frame
+        source = following
 
 
 def read_mask(source: str | os.PathLike[str]) -> BoolArray:
@@ -167,8 +128,6 @@ def read_mask(source: str | os.PathLike[str]) -> BoolArray:
 
 def read_mean(sources: Sequence[str | os.PathLike[str]]) -> tuple[NDArray[np.float32], int]:
     """Return the (H, W) mean of all frames in ``sources`` (a dark or a flat), NaN where bad, and their number."""
-    from pyfai_grf.frames.frame import sum_frames
-
     frame, count = sum_frames(frame for source in sources for frame in read_frames(source))
     mean = np.asarray(frame.data / count, np.float32)
     mean[frame.bad] = np.nan

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.files import check_regular_file
 from pyfai_grf.frames.images import read_mask, read_mean
 from pyfai_grf.reduce.geometry import Geometry, build_geometry, join_masks, load_poni, read_parameters, shorten_problem
 
@@ -25,6 +26,7 @@ def load_geometry(path: str | os.PathLike[str]) -> Geometry:
         If the file is missing, damaged, or has no complete geometry or no wavelength.
     """
     name = os.fspath(path)
+    check_regular_file(name)
     try:
         with open(name, encoding="utf-8", errors="replace") as file:
             text = file.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -16,11 +16,13 @@ from pyfai_grf.frames.frame import Frame, make_frame
 FILES = {"one.h5": 3, "two.h5": 2}
 
 
-def read(source: str, start: int = 0) -> Iterator[Frame]:
-    if source not in FILES:
-        raise InputError(f"no such file: {source}")
-    for index in range(start, FILES[source]):
-        yield make_frame(np.zeros((2, 2)), source, index)
+def read(sources: Sequence[str], report: Callable[[InputError], None], starts: Mapping[str, int]) -> Iterator[Frame]:
+    for source in sources:
+        if source not in FILES:
+            report(InputError(f"no such file: {source}"))
+            continue
+        for index in range(starts.get(source, 0), FILES[source]):
+            yield make_frame(np.zeros((2, 2)), source, index)
 
 
 def make_row(source: str, frame: int, count: int = 1) -> Result:
