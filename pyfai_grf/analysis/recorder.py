@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from pyfai_grf.analysis.provenance import make_provenance
 from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.provenance import Provenance
@@ -59,7 +58,7 @@ class Recorder:
 
     def __init__(self, model: Model, settings: Mapping[str, Any], command: str, outputs: Outputs | None = None) -> None:
         self.model = model
-        self.provenance: Provenance = make_provenance(model, settings, command)
+        self.provenance: Provenance = _make_provenance(model, settings, command)
         self.done: list[Result] = []
         self._outputs = outputs or Outputs()
         self._writers: list[ResultsWriter | TableWriter] = []
@@ -136,3 +135,21 @@ def _check_target(path: Path, may_exist: bool) -> None:
         raise InputError(f"{os.fspath(path)} exists already: choose another name or remove it")
     if not os.path.isdir(folder):
         raise InputError(f"cannot write {os.fspath(path)}: there is no folder {folder}")
+
+
+def _make_provenance(model: Model, settings: Mapping[str, Any], command: str) -> Provenance:
+    """Return the provenance of predictions by ``model``: ``settings`` of the reduction, ``command`` that was given."""
+    known = model.description
+    return Provenance(
+        material=known.material,
+        model=model.name,
+        flavour=known.flavour,
+        model_sha256=model.sha256,
+        model_version=str(known.model_version),
+        spectrum=known.spectrum,
+        layer_density=known.layer_density,
+        q_grid_nm1=model.q_nm1,
+        parameters=model.parameters,
+        settings=settings,
+        command=command,
+    )
