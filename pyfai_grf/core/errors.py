@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 
 class GrfError(Exception):
@@ -65,6 +66,10 @@ class QRangeError(InputError):
             f"the curve covers {covered_nm1[0]:.3g} to {covered_nm1[1]:.3g} per nm, the model needs "
             f"{needed_nm1[0]:.3g} to {needed_nm1[1]:.3g}: {problem}; train a model for this curve: {self.command}"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes by what it was made from."""
+        return type(self), (self.covered_nm1, self.needed_nm1, self.problem, self.grid, self.material)
 
     @property
     def command(self) -> str:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from pyfai_grf.core.errors import BundleError, DeviceError, GrfError, InputError
+from pyfai_grf.core.errors import BundleError, DeviceError, GrfError, InputError, QRangeError, TrainingGrid
 
 
 def test_the_family() -> None:
@@ -26,3 +26,11 @@ def test_hint_and_facts_travel_between_processes(kind: type[GrfError]) -> None:
     problem = pickle.loads(pickle.dumps(kind("message", "hint", value=3)))
     assert type(problem) is kind
     assert (str(problem), problem.hint, problem.facts) == ("message", "hint", {"value": 3})
+
+
+def test_a_q_range_travels_between_processes() -> None:
+    problem = QRangeError(
+        (0.1, 1.0), (0.04, 3.0), "it ends early", TrainingGrid(0.1, 1.0, 100), "two-phase-low-porosity"
+    )
+    again = pickle.loads(pickle.dumps(problem))
+    assert (str(again), again.grid, again.covered_nm1) == (str(problem), problem.grid, problem.covered_nm1)
