@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,15 @@ def test_poni_cut_in_the_middle(poni: str) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match=r"no such file: .*none\.poni"):
         load_geometry(tmp_path / "none.poni")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with a path")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.poni")
+    with pytest.raises(InputError, match=r"pipe\.poni is a pipe"):
+        load_geometry(tmp_path / "pipe.poni")
 
 
 def test_configuration_of_pyfai_integrate(setup: Any, tmp_path: Path) -> None:
