@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.atomic import write_text
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError, TrainingGrid
 from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
@@ -149,10 +150,7 @@ def write_report(output: str | Path, model: Model, evaluation: Evaluation) -> No
 
     text, picture = Path(f"{output}.md"), Path(f"{output}.png")
     table = format_table(model, evaluation.errors)
-    try:
-        text.write_text(f"# {model.name}\n\n{table}\n\n```\n{describe_model(model)}\n```\n", encoding="utf-8")
-    except OSError as problem:
-        raise InputError(f"cannot write {text}: {problem}") from None
+    write_text(text, f"# {model.name}\n\n{table}\n\n```\n{describe_model(model)}\n```\n")
     draw_evaluation(
         picture,
         evaluation.truth,

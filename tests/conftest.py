@@ -48,6 +48,24 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB that can really be filled, empty; it needs Linux and the superuser."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        )
+    except OSError as problem:
+        pytest.skip(f"no disk of its own can be mounted: {problem}")
+    if done.returncode:
+        pytest.skip(f"no disk of its own can be mounted: {done.stderr.strip()}")
+    yield folder
+    # lazily: a process that ends may still have a file open
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 @pytest.fixture(scope="session")
 def peer_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """``peer_file(name)``: the path of a file of tests/data/peers, unpacked if it is packed there."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyfai_grf.cli.outputs import format_interval
+from pyfai_grf.core.atomic import write_text
 from pyfai_grf.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ def _claim_folder(folder: Path, frames: Sequence[str], readme: str) -> None:
         for name in sorted(own):
             if name != _README:  # it goes last: whatever happens, it names what is left
                 (folder / name).unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_text(readme, encoding="utf-8")
+        write_text(path, readme)
     except OSError as problem:
         reason = problem.strerror or problem
         raise InputError(f"cannot write into {folder}: {reason}: choose another folder with -o") from None

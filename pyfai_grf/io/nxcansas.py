@@ -13,7 +13,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pyfai_grf.core.atomic import write_bytes
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.hdf5_image import build_image
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
 from pyfai_grf.core.records import Curve, Result
@@ -111,15 +113,15 @@ def write_curve(path: str | os.PathLike[str], curve: Curve, title: str, overwrit
     target = Path(path)
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another name or remove it")
-    try:
-        with h5py.File(target, "w", track_order=False) as h5:
-            h5.attrs["default"] = "entry"
-            h5.attrs["NX_class"] = "NXroot"
-            entry = create_group(h5, "entry", "NXentry", canSAS_class="SASentry", version="1.1", default="sasdata")
-            entry["definition"] = "NXcanSAS"
-            entry["title"] = entry["run"] = clean_text(title)
-            _write_data(entry, curve, clean_text(title))
-            note = create_group(entry, "sasnote", "NXcollection", canSAS_class="SASnote")
-            note["metadata"] = dump_json(dict(curve.metadata))
-    except OSError as problem:
-        raise InputError(f"cannot write {target}: {problem}") from None
+
+    def fill(h5: h5py.File) -> None:
+        h5.attrs["default"] = "entry"
+        h5.attrs["NX_class"] = "NXroot"
+        entry = create_group(h5, "entry", "NXentry", canSAS_class="SASentry", version="1.1", default="sasdata")
+        entry["definition"] = "NXcanSAS"
+        entry["title"] = entry["run"] = clean_text(title)
+        _write_data(entry, curve, clean_text(title))
+        note = create_group(entry, "sasnote", "NXcollection", canSAS_class="SASnote")
+        note["metadata"] = dump_json(dict(curve.metadata))
+
+    write_bytes(target, build_image(fill))

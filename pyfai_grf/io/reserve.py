@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.errors import InputError, describe_problem
 
 #: more than HDF5 keeps unwritten between two flushes here
 RESERVE_BYTES = 2 * 2**20
-
-#: what HDF5 raises when it cannot write: OSError on opening, RuntimeError on writing, flushing and closing
-WRITE_ERRORS = (OSError, RuntimeError)
 
 
 class DiskReserve:
@@ -116,11 +112,3 @@ def _fill(file: IO[bytes], size: int) -> None:
     else:  # macOS, Windows
         file.write(bytes(size))
         file.flush()
-
-
-def describe_problem(problem: BaseException) -> str:
-    """Return the system's own words out of an OSError or one of HDF5's many-line messages."""
-    if isinstance(problem, OSError) and problem.strerror and "\n" not in problem.strerror:
-        return problem.strerror
-    found = re.search(r"error message = '([^']*)'", str(problem))
-    return found.group(1) if found else " ".join(str(problem).split())

@@ -13,13 +13,14 @@ from types import TracebackType
 
 import h5py
 
-from pyfai_grf.core.errors import GrfError, InputError
+from pyfai_grf.core.atomic import WRITE_ERRORS
+from pyfai_grf.core.errors import GrfError, InputError, describe_problem
 from pyfai_grf.core.provenance import Provenance, format_now
 from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
 from pyfai_grf.io.journal_rows import copy_rows, count_rows, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
-from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, WatchedFile, describe_problem
+from pyfai_grf.io.reserve import DiskReserve, WatchedFile
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.provenance import Provenance
 from pyfai_grf.core.records import Result
-from pyfai_grf.io.reserve import describe_problem
 
 _BOUNDS = ("", "_lower", "_upper")
 #: what every table begins with

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -18,10 +18,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.hdf5_image import build_image
 from pyfai_grf.core.provenance import collect_versions, format_now
 from pyfai_grf.io.hdf5_fields import clean_text, create_group, dump_json, find_unit, write_array
-from pyfai_grf.io.reserve import WRITE_ERRORS, DiskReserve, describe_problem
+from pyfai_grf.io.reserve import DiskReserve
 
 #: what the labels mean; files repeat it
 PHASES = "0 pore, 1 layer, 2 solid"
@@ -76,7 +78,8 @@ def write_volume(
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another name or remove it")
     described = {**metadata, "voxel_size_nm": float(voxel_size_nm), "phases": PHASES, "versions": collect_versions()}
-    _replace(target.resolve(), lambda partial: write(partial, labels, float(voxel_size_nm), described))
+    with replace_file(target) as draft:
+        write(draft, labels, float(voxel_size_nm), described)
 
 
 def find_format(path: str | os.PathLike[str]) -> str:
@@ -88,18 +91,6 @@ def find_format(path: str | os.PathLike[str]) -> str:
             ".h5 (HDF5/NeXus) or .vti (VTK image data)"
         )
     return _FORMATS[suffix]
-
-
-def _replace(target: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make the file beside ``target``, then put it in its place."""
-    partial = target.with_name(target.name + ".part")
-    try:
-        write(partial)
-        os.replace(partial, target)
-    except WRITE_ERRORS as problem:
-        raise InputError(f"cannot write {target}: {describe_problem(problem)}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_tiff(path: Path, labels: NDArray[np.uint8], voxel_size_nm: float, metadata: Mapping[str, Any]) -> None:
@@ -123,12 +114,8 @@ def _write_tiff(path: Path, labels: NDArray[np.uint8], voxel_size_nm: float, met
 
 
 def _write_hdf5(path: Path, labels: NDArray[np.uint8], voxel_size_nm: float, metadata: Mapping[str, Any]) -> None:
-    # in memory first, where it is small: HDF5 that meets a full disk on closing a dataset takes the interpreter with it
-    with h5py.File(path, "w", driver="core", backing_store=False, block_size=_BLOCK, track_order=False) as h5:
-        _write_entry(h5, labels, voxel_size_nm, metadata)
-        h5.flush()
-        image = h5.id.get_file_image()
-    path.write_bytes(image)
+    # in memory it is small: the labels are compressed
+    path.write_bytes(build_image(lambda h5: _write_entry(h5, labels, voxel_size_nm, metadata), _BLOCK))
 
 
 def _write_entry(h5: h5py.File, labels: NDArray[np.uint8], voxel_size_nm: float, metadata: Mapping[str, Any]) -> None:

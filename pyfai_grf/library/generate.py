@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pyfai_grf.core.atomic import remove_drafts
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.library.contents import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.library.design import get_point, get_seed
-from pyfai_grf.library.shard import Shard, open_shard, remove_drafts
+from pyfai_grf.library.shard import Shard, open_shard
 from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.kernels import count_boundaries
 from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels

@@ -7,10 +7,6 @@ file is written. Far beyond 100,000 structures, several shards with seeds of the
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import os
-import platform
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -21,11 +17,13 @@ import h5py
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from pyfai_grf.core.atomic import write_bytes
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.hdf5_image import build_image
 from pyfai_grf.library.contents import DENSITIES, LOG_LOW, LOG_STEP, Setting, Structure
 from pyfai_grf.library.design import get_split
 
-__all__ = ["DENSITIES", "Setting", "Shard", "Structure", "open_shard", "read_setting", "remove_drafts"]
+__all__ = ["DENSITIES", "Setting", "Shard", "Structure", "open_shard", "read_setting"]
 
 FORMAT = "pyfai-grf structure library"
 FORMAT_VERSION = 1
@@ -62,25 +60,8 @@ class Shard:
         InputError
             If the file cannot be written; the old one stays as it was.
         """
-        draft = self.path.with_name(f"{_name_drafts(self.path)}{os.getpid()}.part")
-        try:
-            # assembled in memory: HDF5 itself does not survive a full disk (it crashes when the process ends)
-            with h5py.File(draft.name, "w", driver="core", backing_store=False) as file:
-                self._write(file)
-                file.flush()
-                image = file.id.get_file_image()
-            with open(draft, "wb") as stream:
-                stream.write(image)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(draft, self.path)
-        except (OSError, RuntimeError) as problem:
-            raise InputError(
-                f"cannot write {self.path}: {problem}; what was saved before is intact, free some space and run again"
-            ) from None
-        finally:  # also when interrupted
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
+        advice = "; what was saved before is intact, free some space and run again"
+        write_bytes(self.path, build_image(self._write), advice)
 
     def _write(self, file: h5py.File) -> None:
         ordered = [self.structures[i] for i in sorted(self.structures)]
@@ -155,31 +136,6 @@ def read_setting(path: str | Path) -> Setting:
         As ``open_shard`` does.
     """
     return _read(Path(path), lambda path, file: _read_setting(file))
-
-
-def remove_drafts(path: Path) -> None:
-    """Remove what killed runs on this machine left half written beside ``path``; drafts of running ones stay."""
-    if os.name != "posix":  # elsewhere there is no asking whether a process runs
-        return
-    for draft in path.parent.glob(f"{glob.escape(_name_drafts(path))}*.part"):
-        number = draft.name.split(".")[-2]
-        if number.isdigit() and not _is_running(int(number)):
-            draft.unlink(missing_ok=True)
-
-
-def _name_drafts(path: Path) -> str:
-    """Return how the names of this machine's drafts begin; the number of the process follows."""
-    return f".{path.name}.{platform.node()}."
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        pass
-    return True
 
 
 _COLUMNS = {

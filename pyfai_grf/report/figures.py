@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS, get_material
 from pyfai_grf.core.records import Curve, Prediction
@@ -203,9 +204,8 @@ def _label_series(panels: Any, is_index: bool) -> None:
 
 
 def _save(figure: Figure, path: str | Path) -> None:
-    try:
-        figure.savefig(path, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)
-    except (OSError, ValueError) as problem:
-        text = getattr(problem, "strerror", None) or str(problem).splitlines()[0]
-        advice = "choose a folder that exists and may be written to, and a name in .png, .pdf or .svg"
-        raise InputError(f"{path}: the picture cannot be written ({text}): {advice}") from None
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in ("png", "pdf", "svg"):
+        raise InputError(f"cannot write {path}: the name of a picture ends in .png, .pdf or .svg")
+    with replace_file(path, ": choose a folder that exists and may be written to") as draft:
+        figure.savefig(draft, format=kind, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pyfai_grf.core.atomic import write_bytes, write_text
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.tabulation.boxes import choose_thicknesses, measure_box
@@ -79,9 +79,9 @@ def open_boxes(path: Path, setting: BoxSetting) -> BoxFolder:
     content = {"format": FORMAT, **asdict(setting), "thicknesses_a": thicknesses.tolist()}
     try:
         path.mkdir(parents=True, exist_ok=True)
-        _write_whole(description, json.dumps(content, indent=1).encode())
     except OSError as problem:
         raise InputError(f"cannot write {path}: {problem.strerror}") from None
+    write_text(description, json.dumps(content, indent=1))
     return BoxFolder(path, setting, thicknesses)
 
 
@@ -186,19 +186,4 @@ def _save(path: Path, sums: dict[str, np.ndarray]) -> None:
     stream = io.BytesIO()
     arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in sums.items()}
     np.savez(stream, **arrays)
-    try:
-        _write_whole(path, stream.getvalue())
-    except OSError as problem:
-        raise InputError(f"cannot write {path}: {problem.strerror}; run again, finished boxes are kept") from None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(draft, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_bytes(path, stream.getvalue(), "; run again, finished boxes are kept")

@@ -25,6 +25,7 @@ from scipy.interpolate import BSpline, CubicSpline
 from scipy.special import ndtr
 
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.theory.covariance import compute_flat_film, compute_threshold
 from pyfai_grf.theory.scale_free import look_up_intensity
@@ -110,9 +111,9 @@ class ThreePhaseTable:
             If the file cannot be written.
         """
         content = json.dumps({"format": FORMAT, **self.description})
-        try:
+        with replace_file(path) as draft, draft.open("wb") as stream:
             np.savez_compressed(
-                path,
+                stream,
                 description=np.array(content),
                 curves=self.curves.astype(np.float32),
                 stretch=self.stretch.astype(np.float32),
@@ -120,8 +121,6 @@ class ThreePhaseTable:
                 knots=self.knots,
                 layer_nodes=LAYER_NODES,
             )
-        except OSError as problem:
-            raise InputError(f"cannot write {path}: {problem.strerror}") from None
 
     def expect(
         self, x: FloatArray, porosity: float, layer_fraction: float, layer_density: float, row: int = 0

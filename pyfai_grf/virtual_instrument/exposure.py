@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
+from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.reduce.geometry import shorten_problem
 
 #: 12.4 keV at 3.1 m: with the beam a quarter of the way across a Pilatus 1M, the mask of the beamstop ends below
 #: 0.04 per nm and the far corners lie above 3.05 per nm
@@ -177,30 +177,21 @@ def write_frame(path: Path, frame: NDArray[np.int32], instrument: Instrument, ex
         "_array_data.header_convention": '"PILATUS_1.2"',
         "_array_data.header_contents": "\r\n".join(f"# {line}" for line in lines),
     }
-    _write(path, lambda: CbfImage(data=frame, header=header).write(str(path)))
+    with replace_file(path) as draft:
+        CbfImage(data=frame, header=header).write(str(draft))
 
 
 def write_mask(path: Path, mask: BoolArray) -> None:
     """Write a (H, W) mask as EDF, 1 where masked: pyFAI's convention."""
     from fabio.edfimage import EdfImage
 
-    _write(path, lambda: EdfImage(data=mask.astype(np.uint8)).write(str(path)))
+    with replace_file(path) as draft:
+        EdfImage(data=mask.astype(np.uint8)).write(str(draft))
 
 
 def write_geometry(path: Path, integrator: Any) -> None:
     """Write a ``.poni`` file; what was in the file before is replaced (``integrator.save`` would append)."""
     from pyFAI.io.ponifile import PoniFile
 
-    def write() -> None:
-        with path.open("w", encoding="utf-8") as file:
-            PoniFile(integrator).write(file)
-
-    _write(path, write)
-
-
-def _write(path: Path, write: Any) -> None:
-    try:
-        write()
-    except OSError as problem:
-        reason = problem.strerror or shorten_problem(problem)
-        raise InputError(f"cannot write {path}: {reason}: choose a folder that may be written to") from None
+    with replace_file(path) as draft, draft.open("w", encoding="utf-8") as file:
+        PoniFile(integrator).write(file)
