@@ -11,10 +11,16 @@ import h5py
 _count = itertools.count()
 
 
-def build_image(fill: Callable[[h5py.File], None], block_size: int = 2**20) -> bytes:
-    """Return the content of the HDF5 file that ``fill`` makes; in memory it grows by ``block_size`` bytes at a time."""
+def build_image(
+    fill: Callable[[h5py.File], None], block_size: int = 2**20, libver: tuple[str, str] | None = None
+) -> bytes:
+    """Return the content of the HDF5 file that ``fill`` makes; in memory it grows by ``block_size`` bytes at a time.
+
+    ``libver`` is the oldest and the newest format, as h5py spells them.
+    """
     name = f"image-{next(_count)}"
-    with h5py.File(name, "w", driver="core", backing_store=False, block_size=block_size, track_order=False) as h5:
+    options = {"driver": "core", "backing_store": False, "block_size": block_size}
+    with h5py.File(name, "w", libver=libver, track_order=False, **options) as h5:
         fill(h5)
         h5.flush()
         return bytes(h5.id.get_file_image())

@@ -25,25 +25,30 @@ class OutputLock:
     Raises
     ------
     InputError
-        If another process, or another writer of this one, holds it.
+        If another process, or another writer of this one, holds it; ``advice`` says what to do.
     """
 
-    def __init__(self, target: str | os.PathLike[str]) -> None:
+    def __init__(self, target: str | os.PathLike[str], advice: str = "wait for it, or choose another name") -> None:
+        self._advice = advice
         real = Path(os.path.realpath(target))
         self._path = real.with_name(f".{os.fsdecode(os.fsencode(real.name)[:200])}.lock")
         self._number: int | None = None
-        if fcntl is None:
-            return
-        while not self._is_held():
+        while fcntl is not None and not self._is_current():
             self._number = self._open(target)
             if self._number is None:
                 return
+
+    @property
+    def is_held(self) -> bool:
+        """Whether others can see the lock: not on a system or a file system that has none."""
+        return self._number is not None
 
     def release(self) -> None:
         """Give the right back; a second time does nothing."""
         number, self._number = self._number, None
         if number is not None:
-            self._path.unlink(missing_ok=True)  # while it is locked: whoever waits for this one looks again
+            with contextlib.suppress(OSError):
+                self._path.unlink()  # while it is locked: whoever opened it before looks again
             os.close(number)
 
     def __enter__(self) -> OutputLock:
@@ -57,7 +62,7 @@ class OutputLock:
     def _open(self, target: str | os.PathLike[str]) -> int | None:
         """Return the number of the locked file, None where there are no locks or the folder cannot be written."""
         try:
-            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+            number = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError:  # whoever writes the file itself will say why
             return None
         try:
@@ -65,16 +70,17 @@ class OutputLock:
         except BlockingIOError:
             holder = os.pread(number, 300, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(number)
-            raise InputError(f"{target} is being written by {holder}: wait for it, or choose another name") from None
+            raise InputError(f"{target} is being written by {holder}: {self._advice}") from None
         except OSError:  # a file system without locks
             os.close(number)
+            self._path.unlink(missing_ok=True)
             return None
         with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
             os.ftruncate(number, 0)
             os.pwrite(number, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
         return number
 
-    def _is_held(self) -> bool:
+    def _is_current(self) -> bool:
         """Return whether the locked file is still the one beside the target; closes one that is not."""
         if self._number is None:
             return False

@@ -22,8 +22,11 @@ def create_group(parent: h5py.Group, name: str, nx_class: str, **attributes: Any
 
 
 def write_array(group: h5py.Group, name: str, values: Any, unit: str, long_name: str) -> h5py.Dataset:
-    """Write ``values`` with their unit and the label of their axis, and return the dataset."""
-    dataset = group.create_dataset(name, data=values)
+    """Write ``values`` with their unit and the label of their axis, and return the dataset.
+
+    An array carries a checksum, so that a reader does not take a damaged one for a curve.
+    """
+    dataset = group.create_dataset(name, data=values, fletcher32=np.size(values) > 1)
     dataset.attrs["units"] = unit
     dataset.attrs["long_name"] = long_name
     return dataset

@@ -12,10 +12,13 @@ import json
 import math
 import os
 import socket
+import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
@@ -56,6 +59,7 @@ def create_journal(h5: h5py.File, provenance: Provenance) -> None:
     write_array(process, "q_grid", provenance.q_grid_nm1, "1/nm", "q grid of the model (1/nm)")
     if provenance.layer_density is not None:
         write_array(process, "layer_density", provenance.layer_density, "", "electron density, layer over solid")
+    process.attrs["crc32"] = compute_group_checksum(process)
 
 
 def mark_writer(h5: h5py.File) -> None:
@@ -92,6 +96,7 @@ class Journal:
         text = np.frombuffer(_describe_row(result, span).encode(), dtype=np.uint8)
         _put(self._log["text"], self._text_count, text)
         _put(self._log["end"], row, self._text_count + len(text))
+        _put(self._log["crc32"], row, compute_row_checksum(text, result, self._values))
         self._h5.flush()
         _put(self._frame, row, row)
         self._h5.flush()
@@ -144,6 +149,7 @@ def start_journal(h5: h5py.File, provenance: Provenance, first: Result) -> None:
     log = create_group(entry, "log", "NXcollection")
     _create_column(log, "text", "u1", "JSON, UTF-8, one object a frame", 8192)
     _create_column(log, "end", "i8", "where the text of a frame ends")
+    _create_column(log, "crc32", "u4", "CRC-32 of the numbers and the text of a frame")
     entry.attrs["default"] = "curves"
 
 
@@ -177,6 +183,30 @@ def _create_rows(entry: h5py.Group, first: Result) -> None:
             _create_column(rows, name, text, f"{name} {note}", 64)
         else:
             _create_column(rows, name, "f8", name, unit=find_unit(name))
+
+
+def compute_row_checksum(text: NDArray[np.uint8], result: Result, parameters: Iterable[str]) -> int:
+    """Return the CRC-32 of the ``text`` that the log holds of ``result``, and of its numbers for ``parameters``.
+
+    An array that is None counts as one that is NaN throughout.
+    """
+    curve, row = result.curve, result.prediction
+    bounds = [[part.get(name, math.nan) for part in (row.values, row.lower, row.upper)] for name in parameters]
+    checksum = zlib.crc32(text.tobytes())
+    for values in (curve.q_nm1, curve.intensity, curve.sigma, curve.weight, bounds, float(row.is_applicable)):
+        numbers = np.ascontiguousarray(math.nan if values is None else values, dtype="<f8")
+        if not np.isnan(numbers).all():
+            checksum = zlib.crc32(numbers.tobytes(), checksum)
+    return checksum
+
+
+def compute_group_checksum(group: h5py.Group) -> int:
+    """Return the CRC-32 of the datasets in ``group``, by name."""
+    checksum = 0
+    for name in sorted(group):
+        value = group[name][()]
+        checksum = zlib.crc32(name.encode() + (value if isinstance(value, bytes) else value.tobytes()), checksum)
+    return checksum
 
 
 def check_curve(curve: Curve) -> None:

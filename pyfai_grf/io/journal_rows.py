@@ -11,15 +11,19 @@ import h5py
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
 from pyfai_grf.core.records import Curve, PredictionRow, Result
-from pyfai_grf.io.journal import CURVE_FIELDS
+from pyfai_grf.io.journal import CURVE_FIELDS, compute_group_checksum, compute_row_checksum
 
 #: rows read at once
 _BLOCK = 256
+#: bytes read at once where nothing is kept
+_BYTES = 2**24
 
 
 def read_provenance(h5: h5py.File) -> Provenance:
-    """Return where the rows of an open results file come from."""
+    """Return where the rows of an open results file come from; ValueError if its checksum is wrong."""
     process = h5["prediction/process"]
+    if process.attrs["crc32"] != compute_group_checksum(process):
+        raise ValueError("the checksum of its provenance is wrong")
     return Provenance(
         **{name: process[name].asstr()[()] for name in PROVENANCE_TEXTS},
         layer_density=float(process["layer_density"][()]) if "layer_density" in process else None,
@@ -34,6 +38,29 @@ def read_provenance(h5: h5py.File) -> Provenance:
 def count_rows(h5: h5py.File) -> int:
     """Return how many whole rows the file holds."""
     return int(h5["prediction/frame"].shape[0]) if "prediction/frame" in h5 else 0
+
+
+def check_sizes(h5: h5py.File) -> None:
+    """Raise ValueError if a dataset claims to hold more than the file: reading it would take all memory there is."""
+    size = h5.id.get_filesize()
+
+    def check(name: str, node: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(node, h5py.Dataset) and node.nbytes > size:  # none of them is compressed
+            raise ValueError(f"{name} claims to hold {node.nbytes} bytes in a file of {size}")
+
+    h5.visititems(check)
+
+
+def read_all(h5: h5py.File) -> None:
+    """Read every dataset once: those of the NXcanSAS entries have checksums that HDF5 compares."""
+
+    def read(name: str, node: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(node, h5py.Dataset) and node.size:
+            step = max(1, _BYTES * len(node) // node.nbytes) if node.ndim else 1
+            for start in range(0, len(node) if node.ndim else 1, step):
+                _ = node[start : start + step] if node.ndim else node[()]
+
+    h5.visititems(read)
 
 
 def copy_rows(source: h5py.File, target: h5py.File) -> None:
@@ -60,7 +87,10 @@ def _trim_rows(h5: h5py.File) -> None:
 
 
 def read_rows(h5: h5py.File) -> Iterator[Result]:
-    """Yield the rows of a file, also while it is being written; a row half written is not seen."""
+    """Yield the rows of a file, also while it is being written; a row half written is not seen.
+
+    Raises ValueError if the checksum of a row is wrong.
+    """
     count = count_rows(h5)
     if not count:
         return
@@ -68,7 +98,7 @@ def read_rows(h5: h5py.File) -> Iterator[Result]:
     parameters = json.loads(entry["process/parameters"].asstr()[()])
     bounds = [{name: entry[name][key][:count] for name in parameters} for key in ("value", "lower", "upper")]
     applicable = entry["is_applicable"][:count]
-    ends = entry["log/end"][:count]
+    ends, checksums = entry["log/end"][:count], entry["log/crc32"][:count]
     grid = entry["curves/q"][()]
     for first in range(0, count, _BLOCK):
         last = min(first + _BLOCK, count)
@@ -80,13 +110,16 @@ def read_rows(h5: h5py.File) -> Iterator[Result]:
             if record["span"]:
                 points = tuple(entry["other_curves"][name][slice(*record["span"])] for name in ("q", *CURVE_FIELDS))
             values, lower, upper = ({name: float(b[name][row]) for name in parameters} for b in bounds)
-            yield Result(
+            result = Result(
                 source=record["source"],
                 frame=record["frame"],
                 curve=_build_curve(points, record),
                 prediction=PredictionRow(values, lower, upper, bool(applicable[row]), record["reason"]),
                 extras=record["extras"],
             )
+            if compute_row_checksum(text, result, parameters) != checksums[row]:
+                raise ValueError(f"the checksum of row {row} is wrong")
+            yield result
 
 
 def _build_curve(points: tuple[FloatArray, ...], record: dict[str, Any]) -> Curve:

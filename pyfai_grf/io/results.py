@@ -6,19 +6,23 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 
 import h5py
 
-from pyfai_grf.core.atomic import WRITE_ERRORS
+from pyfai_grf.core.atomic import WRITE_ERRORS, is_running, replace_file, write_bytes
 from pyfai_grf.core.errors import GrfError, InputError, describe_problem
+from pyfai_grf.core.files import check_regular_file
+from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.core.hdf5_image import build_image
+from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.provenance import Provenance, format_now
 from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
-from pyfai_grf.io.journal_rows import copy_rows, count_rows, read_provenance, read_rows
+from pyfai_grf.io.journal_rows import check_sizes, copy_rows, read_all, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
 from pyfai_grf.io.reserve import DiskReserve, WatchedFile
 
@@ -27,9 +31,6 @@ logger = logging.getLogger(__name__)
 #: the oldest format with SWMR; "latest" would shut out programs with an older HDF5
 _FORMAT = ("v110", "v110")
 _FLUSH_EVERY = 25
-
-#: files that this process is writing
-_being_written: set[Path] = set()
 
 
 class ResultsWriter:
@@ -43,8 +44,8 @@ class ResultsWriter:
     Raises
     ------
     InputError
-        If the file exists (unless ``overwrite``) or cannot be written; from ``append`` if the disk is full: the rows
-        before stay, and ``export`` completes the file later.
+        If the file exists (unless ``overwrite``), is being written by somebody else, or cannot be written; from
+        ``append`` if the disk is full: the rows before stay, and ``export`` completes the file later.
     """
 
     def __init__(
@@ -61,23 +62,15 @@ class ResultsWriter:
         self._is_swmr = swmr
         self._h5: h5py.File | None = None
         self._journal: Journal | None = None
+        with ExitStack() as stack:
+            self._lock = stack.enter_context(OutputLock(self.path))
+            if self.path.exists() and not (overwrite or is_resumed):
+                raise InputError(f"{self.path} exists already: choose another name or remove it")
+            self._reserve = stack.enter_context(DiskReserve(self.path.resolve().parent))
+            if not (is_resumed and self._reopen()):
+                write_bytes(self.path, build_image(lambda h5: create_journal(h5, provenance), libver=self._format))
+            stack.pop_all()  # both last until the file is closed
         self._is_open = True
-        if self.path.exists() and not (overwrite or is_resumed):
-            raise InputError(f"{self.path} exists already: choose another name or remove it")
-        self._reserve = DiskReserve(self.path.resolve().parent)
-        try:
-            if is_resumed:
-                self._reopen()
-            else:
-                with h5py.File(self.path, "w", libver=_FORMAT if swmr else None, locking=False) as h5:
-                    create_journal(h5, provenance)
-        except InputError:
-            self._reserve.release()
-            raise
-        except WRITE_ERRORS as problem:
-            self._reserve.release()
-            raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
-        _being_written.add(self.path.resolve())
 
     def append(self, result: Result) -> None:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
@@ -90,48 +83,78 @@ class ResultsWriter:
             self._journal.append(result)
         except WRITE_ERRORS as problem:
             count = self._journal.count if self._journal else 0
+            self._is_open = False
             self._release()
+            self._lock.release()
             raise InputError(
                 f"cannot write {self.path}: {describe_problem(problem)}; its first {count} rows are kept, "
                 f"'pyfai-grf export {self.path}' completes it once that is mended"
             ) from None
 
     def close(self) -> None:
-        """Add the NXcanSAS entries and close; a second time, or after a failed write, does nothing."""
-        if self._is_open:
-            self._release()
-            _complete(self.path, self.path)
+        """Add the NXcanSAS entries and close; a second time, or after a failed write, does nothing.
 
-    def _reopen(self) -> None:
-        """Put a file in the place of ``path`` that holds its rows, and goes on growing."""
-        target = self.path.resolve()
-        partial = target.with_name(target.name + ".part")
+        A Ctrl-C while this lasts is obeyed at the end of it, a second one at once.
+        """
+        if not self._is_open:
+            return
+        self._is_open = False
         try:
-            with _open_results(target) as source:
-                _check_writer(target, source)
-                with h5py.File(partial, "w", libver=_FORMAT if self._is_swmr else None, locking=False) as h5:
-                    if count_rows(source):
-                        copy_rows(source, h5)
-                        mark_writer(h5)
-                    else:
-                        create_journal(h5, self._provenance)
-            os.replace(partial, target)
+            self._finish()
+        except KeyboardInterrupt:
+            self._finish()
+            raise
         finally:
-            partial.unlink(missing_ok=True)
+            self._lock.release()
+
+    @property
+    def _format(self) -> tuple[str, str] | None:
+        return _FORMAT if self._is_swmr else None
+
+    def _reopen(self) -> bool:
+        """Go on with the rows of the file; False if it has none."""
+        with _open_results(self.path) as source:
+            _check_writer(self.path, source, self._lock, "wait for it, or choose another name")
+            if not _check_content(self.path, source):
+                return False
+            self._journal = self._lay_out(lambda h5: copy_rows(source, h5))
+        return True
 
     def _start(self, first: Result) -> Journal:
+        """Return the journal of a file with the columns that ``first`` has, which takes the place of the empty one."""
+
+        def fill(h5: h5py.File) -> None:
+            create_journal(h5, self._provenance)
+            start_journal(h5, self._provenance, first)
+
+        return self._lay_out(fill)
+
+    def _lay_out(self, fill: Callable[[h5py.File], None]) -> Journal:
+        """Put the file that ``fill`` makes in its place; it is open from the start, so that no kill finds it half so."""
+        with replace_file(self.path) as draft:
+            self._h5 = h5py.File(draft, "w", libver=self._format, locking=False)
+            fill(self._h5)
+            mark_writer(self._h5)
+            if os.name != "nt":
+                return self._begin(self._h5)
+            self._h5.close()  # an open file keeps its name there
         # no lock: a viewer that holds one must not stop the run
-        self._h5 = h5py.File(self.path, "r+", libver=_FORMAT if self._is_swmr else None, locking=False)
-        if not count_rows(self._h5):
-            start_journal(self._h5, self._provenance, first)
-        journal = Journal(self._h5, self._provenance.parameters)
+        self._h5 = h5py.File(self.path, "r+", libver=self._format, locking=False)
+        return self._begin(self._h5)
+
+    def _begin(self, h5: h5py.File) -> Journal:
+        journal = Journal(h5, self._provenance.parameters)
+        h5.flush()
         if self._is_swmr:
-            self._h5.swmr_mode = True
+            h5.swmr_mode = True
         return journal
 
+    def _finish(self) -> None:
+        self._release()
+        _complete(self.path, self.path)
+
     def _release(self) -> None:
-        self._is_open = False
-        _being_written.discard(self.path.resolve())
+        """Close the journal and give the reserve back; a second time does nothing."""
         self._reserve.release()
         try:
             if self._h5 is not None:
@@ -162,20 +185,24 @@ def export(path: str | os.PathLike[str], output: str | os.PathLike[str] | None =
     Raises
     ------
     InputError
-        If ``path`` is no results file or is still being written, if ``output`` exists, or if there is no room.
+        If ``path`` is no results file, is damaged or still being written, if ``output`` exists, or if there is no room.
     """
-    target = Path(path if output is None else output)
+    path, target = Path(path), Path(path if output is None else output)
     if output is not None and target.exists():
         raise InputError(f"{target} exists already: choose another name or remove it")
-    with _open_results(Path(path)) as h5:
-        count = count_rows(h5)
-        is_complete = "end_time" in h5["prediction"]
-        if output is None:
-            _check_writer(Path(path), h5)
-    if not is_complete:
-        _complete(Path(path), target)
-    elif output is not None:
-        shutil.copyfile(path, target)
+    check_regular_file(path)
+    advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
+    with OutputLock(path, advice) if output is None else nullcontext() as lock:
+        with _open_results(path) as h5:
+            count = _check_content(path, h5)
+            is_complete = "end_time" in h5["prediction"]
+            if lock is not None:
+                _check_writer(path, h5, lock, advice)
+        if not is_complete:
+            _complete(path, target)
+        elif output is not None:
+            with replace_file(target) as draft:
+                shutil.copyfile(path, draft)
     return count
 
 
@@ -187,32 +214,36 @@ def read_results(path: str | os.PathLike[str]) -> tuple[Provenance, list[Result]
     InputError
         If the file is missing, damaged or no results file.
     """
-    with _open_results(Path(path)) as h5:
-        try:
-            return read_provenance(h5), list(read_rows(h5))
-        except (KeyError, OSError, RuntimeError, ValueError) as problem:
-            raise InputError(f"{path} is damaged: {describe_problem(problem)}") from None
+    with _open_results(Path(path)) as h5, _describe_damage(path):
+        check_sizes(h5)
+        return read_provenance(h5), list(read_rows(h5))
+
+
+def _check_content(path: Path, h5: h5py.File) -> int:
+    """Read all that the file holds, and return its number of rows; InputError if anything of it is damaged."""
+    with _describe_damage(path):
+        check_sizes(h5)
+        read_provenance(h5)
+        count = sum(1 for _ in read_rows(h5))
+        read_all(h5)
+    return count
 
 
 def _complete(path: Path, target: Path) -> None:
     """Write the complete form of ``path`` beside ``target`` and put it in its place at one stroke."""
-    target = target.resolve()
-    partial = target.with_name(target.name + ".part")
-    try:
-        with _open_results(path) as source, DiskReserve(target.parent) as reserve:
-            _write_complete(source, partial, reserve)
-        os.replace(partial, target)
-    except WRITE_ERRORS as problem:
-        raise InputError(
-            f"cannot write {target}: {describe_problem(problem)}; the rows in {path} are kept, "
-            f"'pyfai-grf export {path}' completes it once that is mended"
-        ) from None
-    finally:
-        partial.unlink(missing_ok=True)
+    advice = f"; the rows in {path} are kept, 'pyfai-grf export {path}' completes it once that is mended"
+    # closed in this order: the source before its place is taken
+    with (
+        replace_file(target, advice) as draft,
+        _open_results(path) as source,
+        DiskReserve(target.resolve().parent) as reserve,
+    ):
+        _check_content(path, source)  # so that what fails from here on is the writing
+        _write_complete(source, draft, reserve)
 
 
-def _write_complete(source: h5py.File, partial: Path, reserve: DiskReserve) -> None:
-    with WatchedFile(partial, reserve) as file:
+def _write_complete(source: h5py.File, draft: Path, reserve: DiskReserve) -> None:
+    with WatchedFile(draft, reserve) as file:
         try:
             with h5py.File(file, "w", libver=_FORMAT, track_order=False) as h5:  # sasdata reads in name order
                 _write_entries(source, h5, file)
@@ -235,51 +266,34 @@ def _write_entries(source: h5py.File, h5: h5py.File, file: WatchedFile) -> None:
             file.check()
 
 
-def _check_writer(path: Path, h5: h5py.File) -> None:
+def _check_writer(path: Path, h5: h5py.File, lock: OutputLock, advice: str) -> None:
     """Refuse to replace a file under a run that still appends to it."""
     if "end_time" in h5["prediction"]:
         return
-    pid, host = int(h5["prediction"].attrs["writer_pid"]), h5["prediction"].attrs["writer_host"]
-    advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
+    with _describe_damage(path):
+        pid, host = int(h5["prediction"].attrs["writer_pid"]), str(h5["prediction"].attrs["writer_host"])
     if host != socket.gethostname():
         raise InputError(f"{path} was being written on {host}, and whether it still is cannot be seen here: {advice}")
-    if path.resolve() in _being_written if pid == os.getpid() else _is_alive(pid):
-        raise InputError(f"{path} is still being written by process {pid}: {advice}")
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there a signal 0 is Ctrl-C, and an open file cannot be replaced anyway
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    if not lock.is_held and pid != os.getpid() and is_running(pid):  # without a lock the number has to do
+        raise InputError(f"{path} is being written by process {pid}: {advice}")
 
 
 @contextmanager
 def _open_results(path: Path) -> Iterator[h5py.File]:
     """Open a results file for reading, whatever state its writer left it in."""
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    try:
-        h5 = _open_hdf5(path)
-    except OSError as problem:
-        raise InputError(f"cannot read {path} as HDF5: {describe_problem(problem)}") from None
-    with h5:
-        if "prediction/process" not in h5:
+    with open_hdf5(path) as h5:
+        with _describe_damage(path):
+            is_ours = "prediction/process" in h5
+        if not is_ours:
             raise InputError(f"{path} is not a results file of pyfai-grf: it has no /prediction/process")
         yield h5
 
 
-def _open_hdf5(path: Path) -> h5py.File:
+@contextmanager
+def _describe_damage(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
-        return h5py.File(path, "r", locking=False)
-    except OSError as problem:
-        # a file that is being written, or whose writer was killed, bears a mark that HDF5 wants h5clear for; only then
-        # is SWMR right: on a file cut short it waits for the missing part for hours
-        if "h5clear" not in str(problem):
-            raise
-    return h5py.File(path, "r", libver="latest", swmr=True, locking=False)
+        yield
+    except GrfError:
+        raise
+    except Exception as problem:  # whatever a wrong byte in a wrong place does to HDF5, JSON and NumPy
+        raise InputError(f"{path} is damaged: {describe_problem(problem)}") from None

@@ -123,9 +123,9 @@ def test_kill_between_rows_keeps_them(tmp_path, count):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize(("stop", "count"), [(1, 3), (8, 3), (15, 3), (22, 3), (23, 4)])
+@pytest.mark.parametrize(("stop", "count"), [(1, 3), (8, 3), (15, 3), (23, 3), (24, 4)])
 def test_kill_within_a_row_keeps_the_others(tmp_path, stop, count):
-    """The process dies at the ``stop``-th write to a dataset of its fourth row; the 23rd and last makes it count."""
+    """The process dies at the ``stop``-th write to a dataset of its fourth row; the 24th and last makes it count."""
     path = tmp_path / "killed.h5"
     code = """
         import h5py
