@@ -130,7 +130,7 @@ class ResultsWriter:
         return self._lay_out(fill)
 
     def _lay_out(self, fill: Callable[[h5py.File], None]) -> Journal:
-        """Put the file that ``fill`` makes in its place; it is open from the start, so that no kill finds it half so."""
+        """Put the file that ``fill`` makes in its place; it is open by then, so that no kill finds it half open."""
         with replace_file(self.path) as draft:
             self._h5 = h5py.File(draft, "w", libver=self._format, locking=False)
             fill(self._h5)

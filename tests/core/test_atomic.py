@@ -39,9 +39,14 @@ def test_an_exception_leaves_what_was_there(tmp_path: Path, problem: BaseExcepti
     target = tmp_path / "out.txt"
     target.write_text("old")
     expected = InputError if isinstance(problem, OSError) else problem
-    with pytest.raises(expected) as caught, replace_file(target, "; try again") as draft:  # type: ignore[arg-type]
-        draft.write_text("half")
-        raise problem
+
+    def write() -> None:
+        with replace_file(target, "; try again") as draft:
+            draft.write_text("half")
+            raise problem
+
+    with pytest.raises(expected) as caught:  # type: ignore[arg-type]
+        write()
     if isinstance(problem, OSError):
         assert str(caught.value) == f"cannot write {target}: No space left on device; try again"
     assert target.read_text() == "old"
@@ -99,9 +104,14 @@ def test_a_folder_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         with replace_folder(target) as draft:
             (draft / f"{content}.txt").write_text(content)
         assert list_names(target) == [f"{content}.txt"]
-    with pytest.raises(InputError, match="cannot write .*: boom"), replace_folder(target) as draft:
-        (draft / "third.txt").write_text("third")
-        raise OSError("boom")
+
+    def fail() -> None:
+        with replace_folder(target) as draft:
+            (draft / "third.txt").write_text("third")
+            raise OSError("boom")
+
+    with pytest.raises(InputError, match=r"cannot write .*: boom"):
+        fail()
     assert list_names(target) == ["second.txt"]
     assert list_names(target.parent) == ["bundle"]
 
