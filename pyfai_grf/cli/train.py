@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import parse_seed, reject_usage
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from pyfai_grf.learn.bundle import DESCRIPTION
+    from pyfai_grf.learn.bundle_files import check_target
     from pyfai_grf.learn.evaluate import describe_model
     from pyfai_grf.learn.settings import TrainSettings
     from pyfai_grf.workflows import train
@@ -54,11 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.mask and not options.poni:
         reject_usage("--mask says which pixels of a geometry are usable: give --poni too")
     given = _collect_given(options)
-    if os.path.lexists(options.output):  # better now than after the work
-        if not os.path.isfile(os.path.join(options.output, DESCRIPTION)):
-            raise InputError(f"{options.output} exists and is not a model bundle: choose another folder")
-        if not options.overwrite:
-            raise InputError(f"the bundle {options.output} exists already: choose another folder, or --overwrite")
+    check_target(Path(options.output), options.overwrite)  # better now than after the work
     settings = TrainSettings(
         name=options.material,
         q_nm1=_choose_grid(options),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
 
 #: fewer points than this have no scatter to speak of
@@ -19,6 +22,8 @@ _LOGARITHM_LIMIT = 0.2
 # from this part of values at or below zero in a window on the points are sparse counts or noise: most may be equal,
 # so that a median says nothing, and none stands out, so that the mean square is safe
 _SPARSE = 0.02
+# a window with fewer points that are not zero says nothing: a wider one is taken
+_FEWEST_COUNTED, _WIDER = 8, 155
 # of the differences that tell a correlation; the factor by which those of twice the order may scatter less; the fewest
 # points for it (their error is 0.08 at 500), and the smallest correlation that is not taken for none
 _ORDER, _SHAPELESS, _FEWEST_FOR_CORRELATION, _SMALLEST_CORRELATION = 4, 1.25, 300, 0.25
@@ -54,9 +59,12 @@ def estimate_sigma(q: FloatArray, intensity: FloatArray, is_robust: bool = True,
     size = len(q)
     coefficients = _make_difference(q, order)
     differences = _apply(coefficients, intensity)
-    sparse = uniform_filter1d((intensity <= 0).astype(np.float64), min(_WINDOW, size), mode="reflect") > _SPARSE
+    sparse = _average(intensity <= 0, _WINDOW) > _SPARSE
     sparse |= not is_robust
-    absolute = np.where(sparse, _scan_mean_square(differences, size), _scan_median(np.abs(differences), size))
+    mean_square = _scan_mean_square(differences, size)
+    if not (is_telling := _is_telling(intensity)).all():
+        mean_square = np.where(is_telling, mean_square, _scan_mean_square(differences, size, _WIDER))
+    absolute = np.where(sparse, mean_square, _scan_median(np.abs(differences), size))
     positive = intensity > 0
     logarithm = np.log(np.where(positive, intensity, 1.0))
     usable = np.all([positive[k : size - order + k] for k in range(order + 1)], axis=0)
@@ -71,11 +79,14 @@ def compare_sigma(q: FloatArray, intensity: FloatArray, sigma: FloatArray, order
     """Return (Q,) how many times larger the scatter of the points is than ``sigma`` (Q,), above 0, in windows of 31.
 
     Right errors give 1 +- 0.3; bins that share photons by pixel splitting give 0.75 (neighbours correlated by 0.29).
-    A shoulder of few points counts as scatter for order 3, hardly for 6. Raises InputError as ``estimate_sigma``.
+    A shoulder of few points counts as scatter for order 3, hardly for 6. 1 where a window holds too few counts.
+    Raises InputError as ``estimate_sigma``.
     """
     scatter = estimate_sigma(q, intensity, order=order)
     size = min(_WINDOW, len(q) - (len(q) + 1) % 2)
-    return np.asarray(scatter / median_filter(sigma, size=size, mode="nearest"), dtype=np.float64)
+    ratio = scatter / median_filter(sigma, size=size, mode="nearest")
+    # where next to nothing was counted there is no scatter to compare with
+    return np.where(_is_telling(intensity), ratio, 1.0)
 
 
 def estimate_correlation(q: FloatArray, intensity: FloatArray) -> float:
@@ -132,10 +143,18 @@ def _scan_median(differences: FloatArray, count: int) -> FloatArray:
     return _MAD_TO_SIGMA * _pad(median_filter(differences, size=window, mode="reflect"), count)
 
 
-def _scan_mean_square(differences: FloatArray, count: int) -> FloatArray:
+def _scan_mean_square(differences: FloatArray, count: int, window: int = _WINDOW) -> FloatArray:
     """Return the root mean square of ``differences`` (D,) in a moving window, at ``count`` = Q points."""
-    mean = uniform_filter1d(differences**2, min(_WINDOW, len(differences)), mode="reflect")
-    return _pad(np.sqrt(np.maximum(mean, 0.0)), count)
+    return _pad(np.sqrt(np.maximum(_average(differences**2, window), 0.0)), count)
+
+
+def _average(values: NDArray[Any], window: int) -> FloatArray:
+    return np.asarray(uniform_filter1d(values.astype(np.float64), min(window, len(values)), mode="reflect"))
+
+
+def _is_telling(intensity: FloatArray) -> BoolArray:
+    """Return (Q,) where a window holds enough points that are not zero to have a scatter."""
+    return _average(intensity != 0, _WINDOW) * min(_WINDOW, len(intensity)) > _FEWEST_COUNTED - 0.5
 
 
 def _pad(values: FloatArray, count: int) -> FloatArray:

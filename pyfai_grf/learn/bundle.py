@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
-import json
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 import xgboost
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.core.errors import BundleError, InputError
+from pyfai_grf.core.errors import BundleError, InputError, describe_problem
 from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material
 from pyfai_grf.core.records import Curve, Points, Prediction
 from pyfai_grf.core.units import parse_q_unit
@@ -22,13 +20,23 @@ from pyfai_grf.features.points import clean_curve
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
 from pyfai_grf.learn.applicability import fit_expected, judge_features, judge_fit, judge_values
+from pyfai_grf.learn.bundle_files import (
+    ARRAYS,
+    DESCRIPTION,
+    check_bundled,
+    check_description,
+    check_target,
+    find_bundled,
+    read_description,
+    read_files,
+    write_files,
+)
 from pyfai_grf.learn.description import ModelDescription
 from pyfai_grf.learn.regressor import Regressor
 from pyfai_grf.learn.smooth import Projection, SmoothModel
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
 
 FORMAT, FORMAT_VERSION = "pyfai-grf model bundle", 2
-DESCRIPTION = "model.json"
 #: fields of a regressor: arrays of its calibration, and plain values
 _CALIBRATION, _SWITCHES = ("edges", "factors", "noise_edges"), ("is_log", "is_mirrored", "noise_column")
 
@@ -164,12 +172,6 @@ def _fill_masked(values: Any) -> FloatArray:
     return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
 
 
-def find_bundled() -> dict[str, Path]:
-    """Return name -> folder of the bundles that are installed with the package."""
-    root = Path(str(importlib.resources.files("pyfai_grf_models")))
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{DESCRIPTION}"))}
-
-
 def load_model(name_or_path: str | Path) -> Model:
     """Load a model: the name of a bundled one, or the path of a bundle.
 
@@ -201,38 +203,38 @@ def load_model(name_or_path: str | Path) -> Model:
             f"the folder of a bundle that 'pyfai-grf train' made"
         )
     try:
-        return _read(path)
-    except (OSError, KeyError, ValueError, TypeError, IndexError, xgboost.core.XGBoostError) as problem:
-        raise BundleError(f"the model bundle {path} is damaged ({problem}): install or train it again") from None
+        model = _read(path)
+        if name in bundled:
+            check_bundled(name, model.sha256)
+    except BundleError:
+        raise
+    except Exception as problem:  # whatever a wrong byte in a wrong place does to JSON, NumPy and XGBoost
+        reason = describe_problem(problem)
+        raise BundleError(f"the model bundle {path} is damaged ({reason}): install or train it again") from None
+    return model
 
 
 def save_model(model: Model, path: str | Path) -> Model:
-    """Write ``model`` as a bundle and return it with its hash.
+    """Write ``model`` as a bundle and return it with its hash; a bundle that is there is replaced when all is written.
 
     Raises
     ------
     InputError
-        If the folder exists and is not a bundle, or cannot be written.
+        If the folder exists and is not a bundle or holds files of somebody else, or cannot be written.
     """
     path = Path(path)
-    if path.exists() and not (path / DESCRIPTION).is_file():
-        raise InputError(f"{path} exists and is not a model bundle: choose another folder")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        arrays = {f"projection/{k}": v for k, v in vars(model.projection).items()}
-        for name, regressor in model.regressors.items():
-            regressor.trees.save_model(path / f"{name}.ubj")
-            arrays[f"{name}/coefficients"] = regressor.smooth.coefficients
-            for part in _CALIBRATION:
-                arrays[f"{name}/{part}"] = getattr(regressor, part)
-            regressor.spread.save_model(path / f"{name}-spread.ubj")
-        np.savez_compressed(path / "arrays.npz", **arrays)
-        files = [f"{name}{part}.ubj" for name in model.regressors for part in ("", "-spread")] + ["arrays.npz"]
-        content = {**model.to_json(), "sha256": {file: _hash(path / file) for file in files}}
-        (path / DESCRIPTION).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    except OSError as problem:
-        raise InputError(f"cannot write the model bundle {path}: {problem}") from None
-    return replace(model, sha256=_hash(path / DESCRIPTION))
+    check_target(path, overwrite=True)
+    arrays = {f"projection/{k}": v for k, v in vars(model.projection).items()}
+    files = {}
+    for name, regressor in model.regressors.items():
+        files[f"{name}.ubj"] = bytes(regressor.trees.save_raw("ubj"))
+        files[f"{name}-spread.ubj"] = bytes(regressor.spread.save_raw("ubj"))
+        arrays[f"{name}/coefficients"] = regressor.smooth.coefficients
+        arrays |= {f"{name}/{part}": getattr(regressor, part) for part in _CALIBRATION}
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    files[ARRAYS] = stream.getvalue()
+    return replace(model, sha256=write_files(path, model.to_json(), files))
 
 
 def _describe(regressor: Regressor) -> dict[str, Any]:
@@ -245,32 +247,28 @@ def _describe(regressor: Regressor) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Model:
-    text = json.loads((path / DESCRIPTION).read_text(encoding="utf-8"))
+    text = read_description(path)
     if text.get("format") != FORMAT or text["format_version"] != FORMAT_VERSION:
         raise BundleError(f"{path} is not a {FORMAT} of format version {FORMAT_VERSION}: train it again")
+    digest = check_description(path, text)
     description = ModelDescription.from_json(text)
     try:
         description.get_spectrum()
     except InputError as problem:
         raise BundleError(f"{path} was trained for a spectrum that cannot be used here: {problem}") from None
-    for file, expected in text["sha256"].items():
-        if _hash(path / file) != expected:
-            raise BundleError(f"{path / file} does not match its hash: the bundle is damaged, install it again")
-    with np.load(path / "arrays.npz", allow_pickle=False) as arrays:
+    trees = [f"{name}{part}.ubj" for name in description.get_material().parameters for part in ("", "-spread")]
+    files = read_files(path, text, [*trees, ARRAYS])
+    with np.load(io.BytesIO(files[ARRAYS]), allow_pickle=False) as arrays:
         projection = Projection(**{f.name: arrays[f"projection/{f.name}"] for f in fields(Projection)})
         regressors = {
             name: Regressor(
                 SmoothModel(coefficients=arrays[f"{name}/coefficients"], **entry["smooth"]),
-                xgboost.Booster(model_file=path / f"{name}.ubj"),
-                xgboost.Booster(model_file=path / f"{name}-spread.ubj"),
+                xgboost.Booster(model_file=bytearray(files[f"{name}.ubj"])),
+                xgboost.Booster(model_file=bytearray(files[f"{name}-spread.ubj"])),
                 **{key: entry[key] for key in _SWITCHES},
                 **{part: arrays[f"{name}/{part}"] for part in _CALIBRATION},
             )
             for name, entry in text["regressors"].items()
         }
     spec = FeatureSpec.from_json(text["features"])
-    return Model(text["name"], spec, projection, regressors, description, _hash(path / DESCRIPTION))
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return Model(text["name"], spec, projection, regressors, description, digest)
