@@ -8,6 +8,7 @@ import h5py
 
 from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.files import check_regular_file
+from pyfai_grf.core.hdf5_unclosed import check_unclosed
 
 
 def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
@@ -28,6 +29,7 @@ def open_hdf5(path: str | os.PathLike[str]) -> h5py.File:
             # then is SWMR right: on a file cut short it waits for the missing part for hours
             if "h5clear" not in str(problem):
                 raise
+        check_unclosed(name)  # where something is damaged, SWMR waits for hours too
         return h5py.File(name, "r", libver="latest", swmr=True, locking=False)
     except (OSError, RuntimeError, ValueError) as problem:
         raise InputError(f"cannot read {name} as HDF5: {describe_problem(problem)}") from problem

@@ -17,6 +17,7 @@ from pyfai_grf.core.atomic import WRITE_ERRORS, is_running, replace_file, write_
 from pyfai_grf.core.errors import GrfError, InputError, describe_problem
 from pyfai_grf.core.files import check_regular_file
 from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.core.hdf5_heaps import check_heaps
 from pyfai_grf.core.hdf5_image import build_image
 from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.provenance import Provenance, format_now
@@ -281,6 +282,9 @@ def _check_writer(path: Path, h5: h5py.File, lock: OutputLock, advice: str) -> N
 @contextmanager
 def _open_results(path: Path) -> Iterator[h5py.File]:
     """Open a results file for reading, whatever state its writer left it in."""
+    check_regular_file(path)
+    with _describe_damage(path):
+        check_heaps(path)
     with open_hdf5(path) as h5:
         with _describe_damage(path):
             is_ours = "prediction/process" in h5
