@@ -140,7 +140,6 @@ class Binner:
         values = data.astype(np.float32, order="C")
         # a mask by index: most bad pixels are in the gaps that the mask covers already
         values.reshape(-1)[np.flatnonzero(bad & self._usable)] = np.nan
-        self._mark_dummies(values, data)
         dark = self._geometry.dark
         options = {"dark": dark if dark is None or frames == 1 else dark * frames, "flat": self._geometry.flat}
         result = self._integrate(values, **options, **({} if is_counted else {"error_model": "azimuthal"}))
@@ -160,8 +159,3 @@ class Binner:
         else:
             variance = estimate_scatter(np.asarray(result.sem, np.float64), pixels, self.q_nm1) / frames**2
         return BinSums(signal, signal / divisor, variance, exposure, counts, pixels)
-
-    def _mark_dummies(self, values: NDArray[np.float32], data: NDArray[Any]) -> None:
-        if self._geometry.dummy is not None:
-            value, tolerance = self._geometry.dummy
-            np.putmask(values, np.abs(data - value) <= tolerance, np.nan)

@@ -14,8 +14,10 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.frames.frame import Frame, make_frame, sum_frames
 from pyfai_grf.frames.images import read_frames
+from pyfai_grf.frames.markers import is_counted
 from pyfai_grf.reduce.beamstop import describe_beamstop, find_beam_pixels
 from pyfai_grf.reduce.binning import Binner, Bins, BinSums
+from pyfai_grf.reduce.dummies import mark_dummies
 from pyfai_grf.reduce.experiment import Path, ReductionSettings, check_shapes, complete_geometry, iterate_frames
 from pyfai_grf.reduce.geometry import Geometry
 
@@ -85,7 +87,7 @@ class Reducer:
 
     def reduce(self, frame: Frame | Iterable[Frame]) -> Curve:
         """Return the curve of one frame, or of several that are summed pixel by pixel (averaged, counts kept)."""
-        total, count = (frame, 1) if isinstance(frame, Frame) else sum_frames(frame)
+        total, count = self._sum(frame)
         binner = self._get_binner(total)
         sums, model, warnings = _sum_bins(binner, total, count)
         if not sums.pixels.any():
@@ -108,6 +110,12 @@ class Reducer:
         }
         return replace(curve, metadata=metadata, counts=curve.counts if model != _SCATTER else None)
 
+    def _sum(self, frames: Frame | Iterable[Frame]) -> tuple[Frame, int]:
+        """Return one frame, or the sum of several and their number; dummies are found before they are added up."""
+        if isinstance(frames, Frame):
+            return mark_dummies(frames, self._geometry), 1
+        return sum_frames(mark_dummies(frame, self._geometry) for frame in frames)
+
     def _get_binner(self, frame: Frame) -> Binner:
         if self._binner is None:
             self._prepare(frame.data.shape)
@@ -124,7 +132,7 @@ class Reducer:
         mask = np.zeros(shape, bool) if self._geometry.mask is None else self._geometry.mask
         binner = Binner(self._geometry, mask, self.settings.bins)
         if self.settings.background is not None:
-            total, count = sum_frames(iterate_frames(self.settings.background))
+            total, count = self._sum(iterate_frames(self.settings.background))
             if total.data.shape != shape:
                 raise InputError(f"the background has shape {total.data.shape}, the frames {shape}: give one that fits")
             sums, _, warnings = _sum_bins(binner, total, count)
@@ -191,10 +199,9 @@ def _sum_bins(binner: Binner, frame: Frame, count: int) -> tuple[BinSums, str, l
     values = data[used]
     if values.size and values.min() < 0:
         found = "negative values"
+    elif is_counted(values):
+        return binner.sum_frame(data, bad, count), _ASSUMED, []
     else:
-        part = values[:: max(1, values.size // 100_000)]
-        if np.array_equal(part, np.rint(part)):
-            return binner.sum_frame(data, bad, count), _ASSUMED, []
         found = "values that are not whole numbers"
     warning = f"{found}: sigma is taken from the scatter of the pixels within a bin, not from counts"
     return binner.sum_frame(data, bad, count, is_counted=False), _SCATTER, [warning]

@@ -1,0 +1,54 @@
+"""The values by which a geometry says that a pixel holds no measurement: pyFAI's dummies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfai_grf.core.arrays import BoolArray
+from pyfai_grf.frames.frame import Frame
+from pyfai_grf.frames.markers import are_markers
+from pyfai_grf.reduce.geometry import Geometry
+
+
+def mark_dummies(frame: Frame, geometry: Geometry) -> Frame:
+    """Return ``frame`` with the pixels marked bad that hold a dummy of the configuration or of the detector.
+
+    The detector's dummy is taken in the frame's own type, as pyFAI does: -2 is 65534 of 16 unsigned bits. Two
+    differences: a dummy of 0 (X-Spectrum) is a count that sparse frames are full of, and stays; and a subtracted frame
+    of floats crosses -2 on its way to zero, so that a negative dummy counts there only if nothing else is negative.
+    """
+    found = [mask for mask in _find_dummies(frame.data, geometry) if mask.any()]
+    return replace(frame, bad=np.logical_or.reduce([frame.bad, *found])) if found else frame
+
+
+def _find_dummies(data: NDArray[Any], geometry: Geometry) -> Iterator[BoolArray]:
+    if geometry.dummy is not None:
+        yield _find_near(data, *geometry.dummy)
+    detector = geometry.integrator.detector
+    dummy, tolerance = getattr(detector, "dummy", None), getattr(detector, "delta_dummy", None)
+    if not dummy:
+        return
+    found = _find_near(data, float(dummy), float(tolerance or 0.0))
+    if data.dtype.kind == "f" and dummy < 0 and found.any():
+        negative = data < 0
+        if not np.array_equal(negative, found) or (dummy + (tolerance or 0.0) > -1.5 and not are_markers(data, found)):
+            return
+    yield found
+
+
+def _find_near(data: NDArray[Any], dummy: float, tolerance: float) -> BoolArray:
+    """Return (H, W) True where ``data`` is within ``tolerance`` of ``dummy``, or of what it becomes without a sign."""
+    if data.dtype.kind == "u" and dummy < 0:
+        dummy += 2.0 ** (8 * data.itemsize)
+    low, high = dummy - tolerance, dummy + tolerance
+    if data.dtype.kind in "iu":
+        limits = np.iinfo(data.dtype)
+        if high < limits.min or low > limits.max:
+            return np.zeros(data.shape, bool)
+        low, high = max(int(np.ceil(low)), limits.min), min(int(np.floor(high)), limits.max)
+    return np.asarray((data >= low) & (data <= high))
