@@ -22,6 +22,7 @@ class Curve:
         pyFAI's pixel normalisations), or None where unknown.
     counts : number of photons behind the curve, or None where unknown.
     metadata : what a logbook keeps about it (source, frame, geometry, warnings ...), JSON-ready.
+    alternative : the same frame without the sectors of the detector that differ from the others, None where they agree.
     """
 
     q_nm1: FloatArray
@@ -30,6 +31,7 @@ class Curve:
     weight: FloatArray | None = None
     counts: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    alternative: Curve | None = None
 
 
 @dataclass(frozen=True)

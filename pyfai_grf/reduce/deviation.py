@@ -1,0 +1,225 @@
+"""What a difference between the sectors looks like, and which of them to believe.
+
+Three things vary smoothly around the ring: a wrong beam centre as cos(chi), by the slope of the curve; an oriented
+sample as cos(2 chi). Whatever else deviates sits in one place: something stands in the way or shines in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyfai_grf.core.arrays import BoolArray, FloatArray
+from pyfai_grf.reduce.azimuth import Comparison, Ring, compare_sectors, list_neighbours
+from pyfai_grf.reduce.sectors import SECTOR_DEG, SECTORS, Cells
+
+#: (S,) azimuths of the sectors' middles
+_CHI = np.radians(-180.0 + (np.arange(SECTORS) + 0.5) * SECTOR_DEG)
+#: what a fit of two numbers must gain in chi-square: by chance it does in 3 of 10^7 frames
+_GAIN = 30.0
+#: part of the misfit that a smooth variation must explain to be taken for what is there
+_EXPLAINED = 0.6
+#: shifts and amplitudes that are worth a word
+_PIXELS, _AMPLITUDE = 0.5, 0.03
+#: bands of q in which an anisotropy has one amplitude
+_WIDE = 4
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Sectors that do not agree.
+
+    Attributes
+    ----------
+    text : where, by how much, and what it looks like.
+    facts : the same for a program: ``kind`` (``centre``, ``anisotropy``, ``dark``, ``bright``), ``chi_deg``,
+        ``q_nm1`` and numbers of the kind; JSON-ready.
+    kept : (Q, S) the cells to believe.
+    """
+
+    text: str
+    facts: Mapping[str, Any]
+    kept: BoolArray
+
+
+def find_deviation(cells: Cells, ring: Ring, tolerance: FloatArray, pixels_per_bin: float) -> Deviation | None:
+    """Return what is not the same all around, None where the sectors agree.
+
+    ``tolerance`` (Q,) are relative differences that the reduction is known to leave in.
+    """
+    found = compare_sectors(cells, ring, tolerance)
+    if found is None:
+        return None
+    fitted = _fit_smooth(found)
+    text, facts = "", dict[str, Any]()
+    if fitted.explained > _EXPLAINED or not found.deviates.any():
+        text, facts = fitted.describe(ring, found, pixels_per_bin, tolerance)
+    if text:
+        side = np.abs(np.cos(fitted.order * (_CHI - fitted.azimuth))) <= np.sqrt(0.5)
+        kept = np.repeat(side[np.newaxis], ring.q_nm1.size, axis=0)
+    elif found.deviates.any():
+        text, facts = _describe_place(ring, found)
+        kept = _keep_rest(found, cells)[found.band]
+    else:
+        return None
+    has_pixel = cells.pixels > 0
+    # a ring of which nothing would be left stays as it is
+    return Deviation(text, facts, kept | ~(kept & has_pixel).any(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class _Smooth:
+    """The better one of two smooth variations: cos(order (chi - azimuth)), and what it gains in chi-square."""
+
+    order: int
+    azimuth: float
+    amplitude: float
+    gain: float
+    explained: float
+
+    def describe(
+        self, ring: Ring, found: Comparison, pixels_per_bin: float, tolerance: FloatArray
+    ) -> tuple[str, dict[str, Any]]:
+        """Return text and facts, empty where the variation is too small or by chance."""
+        chi = round(float(np.degrees(self.azimuth)))
+        size = self.amplitude * (pixels_per_bin if self.order == 1 else 1.0)
+        smallest = _PIXELS if self.order == 1 else _AMPLITUDE + float(tolerance.max(initial=0.0))
+        if self.gain < _GAIN or size < smallest:
+            return "", {}
+        low, high = _find_span(np.any(found.weight, axis=1), found.band, ring.q_nm1)
+        facts = {"chi_deg": [chi], "q_nm1": [low, high]}
+        if self.order == 1:
+            text = (
+                f"the rings are not centred: the beam looks to be {size:.1f} pixels off the geometry's centre, towards "
+                f"chi = {chi} degrees: calibrate again"
+            )
+            return text, {"kind": "centre", **facts, "shift_pixels": round(size, 2)}
+        text = (
+            f"the intensity varies around the ring by +-{size:.0%}, with its maxima at chi = {chi} and {_turn(chi)} "
+            "degrees: an oriented sample, or polarization that is not corrected"
+        )
+        return text, {"kind": "anisotropy", **facts, "amplitude": round(size, 3)}
+
+
+def _fit_smooth(found: Comparison) -> _Smooth:
+    """Fit a shifted centre and an orientation to the ratios of the single cells."""
+    weight = np.where(np.abs(found.ratio - 1.0) < 1.0, found.weight, 0.0)  # what is beyond is nothing smooth
+    weight = np.where(np.isfinite(found.ratio), weight, 0.0)
+    known = weight > 0
+    excess = np.where(known, found.ratio - 1.0, 0.0)
+    total = float((weight * _centre(excess, weight) ** 2).sum())
+    freedom = max(int(known.sum()) - known.any(axis=1).sum() - 2, 1)
+    fits = [(1, *_fit_wave(1, -found.slope, excess, weight))]
+    ones = np.ones(weight.shape)
+    for start in range(0, weight.shape[0], _WIDE):
+        part = np.zeros(weight.shape)
+        part[start : start + _WIDE] = weight[start : start + _WIDE]
+        fits.append((2, *_fit_wave(2, ones, excess, part)))
+    twofold = [fit for fit in fits if fit[0] == 2]
+    strongest = max(twofold, key=lambda fit: fit[3])
+    gains = {1: fits[0][3], 2: sum(fit[3] for fit in twofold)}
+    best = fits[0] if gains[1] >= gains[2] else strongest
+    # whatever else scatters by more than counts do makes chance gain more
+    scale = max((total - gains[best[0]]) / freedom, 1.0)
+    explained = gains[best[0]] / max(total - freedom, 1e-9)
+    return _Smooth(best[0], best[1], best[2], best[3] / scale, explained)
+
+
+def _fit_wave(order: int, profile: FloatArray, excess: FloatArray, weight: FloatArray) -> tuple[float, float, float]:
+    """Return (azimuth, amplitude, gain in chi-square) of ``profile`` cos(order (chi - azimuth)), (B, S) each."""
+    waves = [_centre(profile * wave(order * _CHI), weight) for wave in (np.cos, np.sin)]
+    matrix = np.array([[(weight * one * other).sum() for other in waves] for one in waves])
+    right = np.array([(weight * wave * excess).sum() for wave in waves])
+    if not np.linalg.det(matrix) > 1e-9 * np.trace(matrix) ** 2:
+        return 0.0, 0.0, 0.0
+    parts = np.linalg.solve(matrix, right)
+    return float(np.arctan2(parts[1], parts[0])) / order, float(np.hypot(*parts)), float(right @ parts)
+
+
+def _centre(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return ``values`` (B, S) less the weighted mean of their row: a ring's own level is free."""
+    total = weight.sum(axis=1, keepdims=True)
+    return values - (weight * values).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
+
+
+def _keep_rest(found: Comparison, cells: Cells) -> BoolArray:
+    """Return the (B, S) cells that do not deviate; the half nearest to the median where most of a ring deviates."""
+    kept = ~found.deviates
+    known = found.weight > 0
+    far = np.where(known, np.abs(found.ratio - 1.0), np.inf)
+    order = np.argsort(np.argsort(far, axis=1), axis=1)
+    number = np.count_nonzero(known, axis=1)[:, np.newaxis]
+    most = np.count_nonzero(known & found.deviates, axis=1)[:, np.newaxis] > number / 2
+    return np.where(most, order < (number + 1) // 2, kept)
+
+
+def _describe_place(ring: Ring, found: Comparison) -> tuple[str, dict[str, Any]]:
+    """Return text and facts of the place that deviates most, and how many there are beside it."""
+    place = _find_place(found.deviates, found.z)
+    others = _count_places(found.deviates & ~place, found.z)
+    low, high = _find_span(np.any(place, axis=1), found.band, ring.q_nm1)
+    first, last = _find_sectors(np.any(place, axis=0))
+    weight = found.weight * place
+    ratio = float((weight * np.nan_to_num(found.ratio)).sum() / max(weight.sum(), 1e-300))
+    width = ((last - first) % 360) or 360
+    where = f"chi {first} to {last} degrees, q {low:.3g} to {high:.3g} per nm"
+    more = f" (and {others} more such places)" if others else ""
+    if ratio < 1:
+        cause = "the arm of a beamstop" if width <= 3 * SECTOR_DEG and place[:2].any() else "a shadow or dead pixels"
+        text = f"{where}: {1 - ratio:.0%} less than in the other sectors{more}: {cause} that no mask covers"
+    else:
+        cause = "hot pixels, a reflection, a streak or parasitic scattering that no mask covers"
+        times = f"{ratio - 1:.0%} more than" if ratio < 3 else f"{ratio:.3g} times what is"
+        text = f"{where}: {times} in the other sectors{more}: {cause}"
+    kind = "dark" if ratio < 1 else "bright"
+    facts = {"kind": kind, "chi_deg": [first, last], "q_nm1": [low, high], "ratio": round(ratio, 4), "others": others}
+    return text, facts
+
+
+def _find_place(deviates: BoolArray, z: FloatArray) -> BoolArray:
+    """Return the connected (B, S) cells around the one that deviates most, all to the same side."""
+    strength = np.where(deviates, np.abs(z), -1.0)
+    place = np.zeros(deviates.shape, bool)
+    start = np.unravel_index(int(strength.argmax()), strength.shape)
+    place[start] = True
+    allowed = deviates & (np.sign(z) * np.sign(z[start]) >= 0)
+    while True:
+        grown = place | (allowed & np.logical_or.reduce([near > 0 for near in list_neighbours(place.astype(float))]))
+        if np.array_equal(grown, place):
+            return place
+        place = grown
+
+
+def _count_places(deviates: BoolArray, z: FloatArray) -> int:
+    number = 0
+    while deviates.any():
+        deviates = deviates & ~_find_place(deviates, z)
+        number += 1
+    return number
+
+
+def _find_span(rows: Any, band: NDArray[np.intp], q_nm1: FloatArray) -> tuple[float, float]:
+    """Return the smallest and the largest q of the bands that ``rows`` (B,) marks."""
+    inside = q_nm1[rows[band]]
+    return float(f"{inside[0]:.4g}"), float(f"{inside[-1]:.4g}")
+
+
+def _find_sectors(marked: Any) -> tuple[int, int]:
+    """Return where the ``marked`` (S,) sectors begin and end in degrees, across 180 if that is the shorter way."""
+    if marked.all():
+        return -180, 180
+    where = np.flatnonzero(marked)
+    gaps = np.diff(np.append(where, where[0] + SECTORS))
+    widest = int(gaps.argmax())
+    first, last = where[(widest + 1) % where.size], where[widest] + 1
+    start, end = (int(-180 + edge * SECTOR_DEG) for edge in (first, last))
+    return start, end
+
+
+def _turn(chi: int) -> int:
+    """Return the opposite azimuth."""
+    return chi - 180 if chi > 0 else chi + 180
