@@ -1,14 +1,15 @@
 """Is a ring the same all around? What stands in the way, shines in, or is off centre shows in the azimuth.
 
 Each (q bin, sector) cell is compared with what the whole ring lets one expect there, as counts allow. Cells are
-pooled: single sectors in narrow bands of q, three sectors in wide bands, three sectors over all q. Chance alone goes
-beyond ``_SIGNIFICANT`` in 6 of 10^7 cells; there are some 700 of them.
+pooled, by bands of q and by sectors: a faint shadow shows only in the sum over all q, a spot only in its own cell.
+Chance alone goes beyond ``_SIGNIFICANT`` in 6 of 10^7 cells; there are some 900 of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from pyfai_grf.reduce.sectors import SECTORS, Cells
 
 #: standard deviations beyond which a cell deviates, and beyond which the neighbour of such a cell does
 _SIGNIFICANT, _SUSPECT = 5.0, 2.5
+#: standard deviations that a part of what deviates must be off from it, towards the others, to be one of these
+_LIKE_THE_OTHERS = 3.0
 #: relative deviations below it are the pixels' own: their response differs by 1 to 2 % without a flat field
 _SMALLEST = 0.03
 #: bands are this much wider than the one below, and hold so many bins at least; four bands make a wide one
@@ -105,12 +108,21 @@ def _compare(
         _sum_bands(part, band) for part in (cells.signal, expected, slope, variance, slack)
     )
     shape = left_out.shape
-    deviates = np.zeros(shape, bool)
-    for tall, wide in ((shape[0], _JOINED), (_WIDE, _JOINED), (1, 1)):
+    deviates, level = np.zeros(shape, bool), np.ones(shape)
+    ratio, z, weight = level, level, level
+    for tall, wide in ((shape[0], _JOINED), (shape[0], 1), (_WIDE, _JOINED), (_WIDE, 1), (1, 1)):
         parts = [_pool(part, tall, wide) for part in (observed, expected, variance, slack)]
         ratio, z, weight = _score(*parts[:3])
-        is_far = np.abs(ratio - 1.0) * parts[1] > parts[3]
-        deviates |= _spread((np.abs(z) > _SIGNIFICANT) & is_far, shape, tall, wide)
+        found = (np.abs(z) > _SIGNIFICANT) & (np.abs(ratio - 1.0) * parts[1] > parts[3])
+        if deviates.any():
+            # a part that is like the others, while the whole is not, takes no part in it
+            finer, known = _spread(ratio, shape, tall, wide), _spread(weight, shape, tall, wide)
+            apart = np.sign(level - 1.0) * (level - np.nan_to_num(finer, nan=1.0)) * np.sqrt(known)
+            deviates &= apart < _LIKE_THE_OTHERS
+        if found.any():
+            found = _spread(found, shape, tall, wide)
+            deviates |= found
+            level = np.where(found, _spread(ratio, shape, tall, wide), level)
     if deviates.any():
         deviates = _grow(deviates, z, ratio)
     relative = slope / np.where(expected > 0, expected, 1.0)
@@ -154,9 +166,9 @@ def _pool(values: FloatArray, tall: int, wide: int) -> FloatArray:
     return rows.reshape(rows.shape[0], -1, wide).sum(axis=2)
 
 
-def _spread(marked: BoolArray, shape: tuple[int, int], tall: int, wide: int) -> BoolArray:
-    """Return which of the small cells lie in the ``marked`` blocks."""
-    return np.repeat(np.repeat(marked, tall, axis=0)[: shape[0]], wide, axis=1)
+def _spread(values: NDArray[Any], shape: tuple[int, ...], tall: int, wide: int) -> NDArray[Any]:
+    """Return for each of the small cells the value of its block."""
+    return np.repeat(np.repeat(values, tall, axis=0)[: shape[0]], wide, axis=1)
 
 
 def _score(

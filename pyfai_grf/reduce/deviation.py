@@ -23,8 +23,18 @@ _CHI = np.radians(-180.0 + (np.arange(SECTORS) + 0.5) * SECTOR_DEG)
 _GAIN = 30.0
 #: part of the misfit that a smooth variation must explain to be taken for what is there
 _EXPLAINED = 0.6
+#: part of it that must lie on either side of the median
+_ONE_SIDED = 0.15
+#: ratio to the median beyond which a cell is left out of a wave
+_BEYOND = 10.0
+#: sectors of a band in which a wave of two maxima can be told from a spot
+_AROUND = SECTORS * 2 // 3
 #: shifts and amplitudes that are worth a word
 _PIXELS, _AMPLITUDE = 0.5, 0.03
+#: standard deviations within which a cell is on no side
+_CHANCE = 3.0
+#: an arm is no wider, a spot no larger (cells)
+_ARM_DEG, _SPOT = 40, 4
 #: bands of q in which an anisotropy has one amplitude
 _WIDE = 4
 
@@ -55,20 +65,25 @@ def find_deviation(cells: Cells, ring: Ring, tolerance: FloatArray, pixels_per_b
     if found is None:
         return None
     fitted = _fit_smooth(found)
-    text, facts = "", dict[str, Any]()
-    if fitted.explained > _EXPLAINED or not found.deviates.any():
+    if not found.deviates.any() or (fitted.explained > _EXPLAINED and _is_balanced(found)):
         text, facts = fitted.describe(ring, found, pixels_per_bin, tolerance)
-    if text:
         side = np.abs(np.cos(fitted.order * (_CHI - fitted.azimuth))) <= np.sqrt(0.5)
         kept = np.repeat(side[np.newaxis], ring.q_nm1.size, axis=0)
-    elif found.deviates.any():
-        text, facts = _describe_place(ring, found)
-        kept = _keep_rest(found, cells)[found.band]
     else:
+        text, facts = _describe_place(ring, found)
+        kept = _keep_rest(found)[found.band]
+    if not text:
         return None
     has_pixel = cells.pixels > 0
     # a ring of which nothing would be left stays as it is
     return Deviation(text, facts, kept | ~(kept & has_pixel).any(axis=1, keepdims=True))
+
+
+def _is_balanced(found: Comparison) -> bool:
+    """Return whether the ratios are off to both sides of the median, as those of a wave are."""
+    excess = np.maximum(found.z**2 - _CHANCE, 0.0)
+    squares = [float(excess[side].sum()) for side in (found.z > 0, found.z < 0)]
+    return min(squares) > _ONE_SIDED * sum(squares)
 
 
 @dataclass(frozen=True)
@@ -106,18 +121,19 @@ class _Smooth:
 
 
 def _fit_smooth(found: Comparison) -> _Smooth:
-    """Fit a shifted centre and an orientation to the ratios of the single cells."""
-    weight = np.where(np.abs(found.ratio - 1.0) < 1.0, found.weight, 0.0)  # what is beyond is nothing smooth
-    weight = np.where(np.isfinite(found.ratio), weight, 0.0)
-    known = weight > 0
-    excess = np.where(known, found.ratio - 1.0, 0.0)
+    """Fit a shifted centre and an orientation to the logarithms of the ratios of the single cells."""
+    ratio = np.where(found.weight > 0, found.ratio, 0.0)
+    known = (ratio > 1.0 / _BEYOND) & (ratio < _BEYOND)  # what is beyond is nothing smooth
+    weight = np.where(known, found.weight * ratio, 0.0)
+    excess = np.log(np.where(known, ratio, 1.0))
     total = float((weight * _centre(excess, weight) ** 2).sum())
     freedom = max(int(known.sum()) - known.any(axis=1).sum() - 2, 1)
     fits = [(1, *_fit_wave(1, -found.slope, excess, weight))]
     ones = np.ones(weight.shape)
+    around = np.where(np.count_nonzero(known, axis=1)[:, np.newaxis] >= _AROUND, weight, 0.0)
     for start in range(0, weight.shape[0], _WIDE):
         part = np.zeros(weight.shape)
-        part[start : start + _WIDE] = weight[start : start + _WIDE]
+        part[start : start + _WIDE] = around[start : start + _WIDE]
         fits.append((2, *_fit_wave(2, ones, excess, part)))
     twofold = [fit for fit in fits if fit[0] == 2]
     strongest = max(twofold, key=lambda fit: fit[3])
@@ -146,7 +162,7 @@ def _centre(values: FloatArray, weight: FloatArray) -> FloatArray:
     return values - (weight * values).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
 
 
-def _keep_rest(found: Comparison, cells: Cells) -> BoolArray:
+def _keep_rest(found: Comparison) -> BoolArray:
     """Return the (B, S) cells that do not deviate; the half nearest to the median where most of a ring deviates."""
     kept = ~found.deviates
     known = found.weight > 0
@@ -161,23 +177,31 @@ def _describe_place(ring: Ring, found: Comparison) -> tuple[str, dict[str, Any]]
     """Return text and facts of the place that deviates most, and how many there are beside it."""
     place = _find_place(found.deviates, found.z)
     others = _count_places(found.deviates & ~place, found.z)
-    low, high = _find_span(np.any(place, axis=1), found.band, ring.q_nm1)
-    first, last = _find_sectors(np.any(place, axis=0))
+    low, high = _find_span(_find_main(found.weight, place, 1), found.band, ring.q_nm1)
+    first, last = _find_sectors(_find_main(found.weight, place, 0))
     weight = found.weight * place
     ratio = float((weight * np.nan_to_num(found.ratio)).sum() / max(weight.sum(), 1e-300))
     width = ((last - first) % 360) or 360
     where = f"chi {first} to {last} degrees, q {low:.3g} to {high:.3g} per nm"
-    more = f" (and {others} more such places)" if others else ""
+    more = f" (and {others} more such place{'s' * (others > 1)})" if others else ""
     if ratio < 1:
-        cause = "the arm of a beamstop" if width <= 3 * SECTOR_DEG and place[:2].any() else "a shadow or dead pixels"
+        is_arm = width <= _ARM_DEG and bool(place[0].any())
+        cause = "the arm of a beamstop or a shadow" if is_arm else "a shadow or dead pixels"
         text = f"{where}: {1 - ratio:.0%} less than in the other sectors{more}: {cause} that no mask covers"
     else:
-        cause = "hot pixels, a reflection, a streak or parasitic scattering that no mask covers"
+        is_spot = np.count_nonzero(place) <= _SPOT
+        cause = "hot pixels or a reflection" if is_spot else "stray light, a streak or hot pixels"
         times = f"{ratio - 1:.0%} more than" if ratio < 3 else f"{ratio:.3g} times what is"
-        text = f"{where}: {times} in the other sectors{more}: {cause}"
+        text = f"{where}: {times} in the other sectors{more}: {cause} that no mask covers"
     kind = "dark" if ratio < 1 else "bright"
     facts = {"kind": kind, "chi_deg": [first, last], "q_nm1": [low, high], "ratio": round(ratio, 4), "others": others}
     return text, facts
+
+
+def _find_main(weight: FloatArray, place: BoolArray, axis: int) -> BoolArray:
+    """Return which rows or columns lie in the ``place`` (B, S) for the most part of what it holds of any of them."""
+    inside = (weight * place).sum(axis=axis) / np.maximum(weight.sum(axis=axis), 1e-300)
+    return inside >= 0.5 * inside.max()
 
 
 def _find_place(deviates: BoolArray, z: FloatArray) -> BoolArray:
@@ -186,7 +210,7 @@ def _find_place(deviates: BoolArray, z: FloatArray) -> BoolArray:
     place = np.zeros(deviates.shape, bool)
     start = np.unravel_index(int(strength.argmax()), strength.shape)
     place[start] = True
-    allowed = deviates & (np.sign(z) * np.sign(z[start]) >= 0)
+    allowed = deviates & (z * np.sign(z[start]) > -_CHANCE)
     while True:
         grown = place | (allowed & np.logical_or.reduce([near > 0 for near in list_neighbours(place.astype(float))]))
         if np.array_equal(grown, place):
@@ -196,7 +220,7 @@ def _find_place(deviates: BoolArray, z: FloatArray) -> BoolArray:
 
 def _count_places(deviates: BoolArray, z: FloatArray) -> int:
     number = 0
-    while deviates.any():
+    while (deviates & (np.abs(z) > _CHANCE)).any():
         deviates = deviates & ~_find_place(deviates, z)
         number += 1
     return number

@@ -21,12 +21,16 @@ from pyfai_grf.reduce.sectors import Cells
 COUNTS = (0.67, 1.5)
 #: pixels may differ in their response by that much without a flat field
 _UNEVEN = 0.05
+#: bright and dim pixels that scatter alike do so within that factor
+_STEADY = 1.25
 #: standard errors that a verdict must stand
 _SURE = 4.0
 #: brightness of the bright pixels over that of the dim ones that shows which part of the scatter grows with it
 _LEVERAGE = 4.0
 #: pixels between which a detector spreads a photon lie nearer than that
 _APART = 3
+#: of fewer photons each, arcs are too few to average without what is hot or dead
+_PHOTONS = 5.0
 #: no measurement scatters less; not even the mean of a thousand frames
 _NOTHING = 1e-3
 #: pixels to look at, and if too few of them hold photons; triples of them that suffice, and that a third must have
@@ -85,7 +89,7 @@ class Scatter:
     def is_steady(self) -> bool:
         """Whether dim and bright pixels scatter alike, as a gain makes them; bright ones may show structure too."""
         change = self.ratios[2] / self.ratios[0]
-        return change > COUNTS[0] and (change < COUNTS[1] or self.is_wide)
+        return change > 1.0 / _STEADY and (change < _STEADY or self.is_wide)
 
 
 def measure_scatter(data: NDArray[Any], bad: BoolArray, mask: BoolArray) -> Scatter | None:
@@ -137,25 +141,25 @@ def _average(ratios: FloatArray) -> float:
     return mean
 
 
-def measure_arc_scatter(cells: Cells, expected: FloatArray) -> float | None:
-    """Return variance over mean of the sums over arcs, (Q, S) cells of which ``expected`` is known; None if too few.
+def measure_arc_scatter(cells: Cells, expected: FloatArray, variance: FloatArray) -> float | None:
+    """Return how much wider than ``variance`` (Q, S) the sums over arcs scatter about ``expected``; None if too few.
 
     Where photons are spread over neighbours, that is what tells the error of a bin. Of three sectors side by side the
-    outer two less the middle one twice: what varies slowly around the ring drops out.
+    outer two less the middle one twice: what varies slowly around the ring drops out. The dim arcs count, for the
+    bright ones show structure.
     """
-    good = (expected > 0) & (cells.pixels >= 2)
+    good = (expected > 0) & (variance > 0) & (cells.pixels >= 2)
     safe = np.where(good, expected, 1.0)
     ratio = np.where(good, cells.signal / safe, 0.0)
+    spread = np.where(good, variance, 1.0) / safe**2
     good = good & np.roll(good, 1, axis=1) & np.roll(good, -1, axis=1)
-    inverse = 1.0 / safe
-    outer, spread = (np.roll(part, 1, axis=1) + np.roll(part, -1, axis=1) for part in (ratio, inverse))
-    scatter = (outer - 2.0 * ratio) ** 2 / (spread + 4.0 * inverse)
-    found, level = scatter[good], expected[good]
+    outer, beside = (np.roll(part, 1, axis=1) + np.roll(part, -1, axis=1) for part in (ratio, spread))
+    found, level = ((outer - 2.0 * ratio) ** 2 / (beside + 4.0 * spread))[good], 1.0 / spread[good]
+    width = None
     for _ in range(2):
         if found.size < _FEWEST:
-            return None
-        dim = level <= np.quantile(level, 1 / 3)
-        gain = _average(found[dim])
-        enough = level > 5.0 * gain  # of fewer photons each, the median says little
+            return width
+        width = _average(found[level <= np.quantile(level, 1 / 3)])
+        enough = level > _PHOTONS * width
         found, level = found[enough], level[enough]
-    return gain
+    return width

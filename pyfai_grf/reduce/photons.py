@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyfai_grf.frames.frame import Frame
 from pyfai_grf.frames.markers import is_counted
@@ -55,26 +55,30 @@ def _find_no_counts(frame: Frame, binner: Binner, gain: float | None) -> str:
 
 def _scale(binner: Binner, frame: Frame, sums: BinSums, scatter: Scatter) -> Exposure:
     """Return the bins of a frame that are not counts as they are: counts times a gain, or none at all."""
-    gain: float | None = None
     if scatter.is_shared or (scatter.is_narrow and scatter.is_steady):
-        # neighbours share photons: the scatter of single pixels is too small, that of the bins is what matters
-        if sums.cells is not None:
-            ring = Ring(binner.q_nm1, sums.intensity, sums.variance)
-            gain = measure_arc_scatter(sums.cells, expect_cells(sums.cells, ring)[0])
-        if gain is None:
-            gain = scatter.gain
+        # neighbours may share photons: the scatter of single pixels is then too small, that of arcs is not
+        gain = _measure_width(binner, sums) or scatter.gain
         if COUNTS[0] < gain < COUNTS[1]:
             return Exposure(sums, _COUNTS)
     elif scatter.is_wide:
         gain = scatter.gain
-    if gain is None:
+    else:
         low, high = min(scatter.ratios), max(scatter.ratios)
         found = f"the pixels scatter by {low:.2g} to {high:.2g} times what counts would, in no proportion to them"
         warning = f"{found}: sigma is taken from the scatter of the pixels within a bin, not from counts"
         again = binner.sum_frame(frame.data, frame.bad, sums.frames, None)
-        return Exposure(again, _SCATTER.format(found), (warning,))
+        width = max(_measure_width(binner, again) or 1.0, 1.0)
+        return Exposure(replace(again, variance=again.variance * width), _SCATTER.format(found), (warning,))
     warning = (
         f"the scatter of the pixels within a bin is {gain:.3g} times what photon counts would have: taken as a gain of "
         f"{gain:.3g}; --gain says it"
     )
     return Exposure(binner.apply_gain(sums, gain), f"counts of {gain:.3g} each, from their scatter", (warning,))
+
+
+def _measure_width(binner: Binner, sums: BinSums) -> float | None:
+    """Return how much wider than their variance the arcs of a frame scatter, None if that cannot be told."""
+    if sums.cells is None:
+        return None
+    expected, _, variance = expect_cells(sums.cells, Ring(binner.q_nm1, sums.intensity, sums.variance))
+    return measure_arc_scatter(sums.cells, expected, variance)
