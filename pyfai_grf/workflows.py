@@ -181,7 +181,7 @@ def analyze_frames(
 def make_reduction_settings(model: Model, geometry: Any, **given: Any) -> ReductionSettings:
     """Return the settings of a reduction whose bins are those of ``model``, extended over the whole detector.
 
-    ``given``: mask, dark, flat, background, background_scale, as ``ReductionSettings`` takes them.
+    ``given``: mask, dark, flat, background, background_scale, gain, as ``ReductionSettings`` takes them.
     """
     from pyfai_grf.reduce.reducer import Bins, ReductionSettings
 

@@ -26,6 +26,16 @@ def _parse_average(text: str) -> int | None:
     return int(text)
 
 
+def _parse_gain(text: str) -> float:
+    try:
+        gain = float(text)
+    except ValueError:
+        gain = 0.0
+    if not 0 < gain < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of values per photon")
+    return gain
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
@@ -40,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
     parser.add_argument("--dark", metavar="D", help="dark frame")
     parser.add_argument("--flat", metavar="F", help="flat field")
+    parser.add_argument(
+        "--gain",
+        type=_parse_gain,
+        metavar="G",
+        help="values per photon (1, or told from the scatter)",
+    )
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(
         "--background-scale", type=float, metavar="X", help="with --background: times it is subtracted (1)"
@@ -62,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.reduce.reducer import Reducer
     from pyfai_grf.workflows import Outcome, analyze_frames, make_provenance, make_reduction_settings
 
-    names = ("mask", "dark", "flat", "background", "background_scale")
+    names = ("mask", "dark", "flat", "background", "background_scale", "gain")
     given = {name: getattr(options, name) for name in names}
     geometry = options.poni or options.config
     sources, missing = collect_sources(options.frames)

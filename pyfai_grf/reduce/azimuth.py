@@ -43,6 +43,39 @@ class Ring:
 
 
 @dataclass(frozen=True)
+class Bands:
+    """How the (Q,) bins are pooled, and what is known before any frame.
+
+    Attributes
+    ----------
+    band : (Q,) the band of each bin, from 0 on.
+    tolerance : (Q,) relative differences between sectors that the reduction is known to leave in.
+    pixels_per_bin : width of a bin in pixels of the detector.
+    """
+
+    band: NDArray[np.intp]
+    tolerance: FloatArray
+    pixels_per_bin: float = 1.0
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return int(self.band[-1]) + 1
+
+
+def lay_out_bands(q_nm1: FloatArray, tolerance: FloatArray, pixels_per_bin: float = 1.0) -> Bands:
+    """Return bands of evenly spaced bins at ``q_nm1`` (Q,): some bins at first, then a part of q."""
+    band = np.zeros(q_nm1.size, np.intp)
+    start, number = 0, 0
+    for index in range(1, q_nm1.size):
+        wide = q_nm1[index] > q_nm1[start] * _BAND_RATIO and index - start >= _BAND_BINS
+        if wide and q_nm1.size - index >= _BAND_BINS:
+            start, number = index, number + 1
+        band[index] = number
+    return Bands(band, tolerance, pixels_per_bin)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What the sectors of a frame say of each other.
 
@@ -53,7 +86,6 @@ class Comparison:
     weight : (B, S) 1 / variance of ``ratio``, 0 where it is NaN.
     slope : (B, S) relative change of the intensity for a shift of q by one bin.
     deviates : (B, S) True where a cell is not what the others are.
-    band : (Q,) the band of each bin.
     """
 
     ratio: FloatArray
@@ -61,51 +93,31 @@ class Comparison:
     weight: FloatArray
     slope: FloatArray
     deviates: BoolArray
-    band: NDArray[np.intp]
 
 
-def compare_sectors(cells: Cells, ring: Ring, tolerance: FloatArray) -> Comparison | None:
-    """Return how the sectors differ, None if the rings are too few.
+def compare_sectors(cells: Cells, ring: Ring, bands: Bands) -> Comparison:
+    """Return how the sectors differ.
 
-    A cell deviates where it does so by more than chance and by more than 3 % and ``tolerance`` (Q,), relative.
+    A cell deviates where it does so by more than chance and by more than 3 % and the bands' tolerance, relative.
     """
-    used = np.asarray(cells.exposure.any(axis=1))
-    if np.count_nonzero(used) < 2 * _BAND_BINS:
-        return None
-    band = _lay_out_bands(ring.q_nm1, used)
-    found = _compare(cells, ring, band, tolerance, np.zeros((band[-1] + 1, SECTORS), bool))
+    found = _compare(cells, ring, bands, np.zeros((bands.number, SECTORS), bool))
     for _ in range(_ROUNDS):
         if not found.deviates.any():
             break
         last = found.deviates
-        found = _compare(cells, ring, band, tolerance, last)
+        found = _compare(cells, ring, bands, last)
         if np.array_equal(found.deviates, last):
             break
     return found
 
 
-def _lay_out_bands(q_nm1: FloatArray, used: BoolArray) -> NDArray[np.intp]:
-    """Return the (Q,) band of each bin; unused bins below and above go with the outermost bands."""
-    band = np.zeros(q_nm1.size, np.intp)
-    first, last = np.flatnonzero(used)[[0, -1]]
-    start, number = first, 0
-    for index in range(first, last + 1):
-        wide = q_nm1[index] > q_nm1[start] * _BAND_RATIO and index - start >= _BAND_BINS
-        if wide and last - index >= _BAND_BINS:
-            start, number = index, number + 1
-        band[index] = number
-    band[last + 1 :] = number
-    return band
-
-
-def _compare(
-    cells: Cells, ring: Ring, band: NDArray[np.intp], tolerance: FloatArray, left_out: BoolArray
-) -> Comparison:
+def _compare(cells: Cells, ring: Ring, bands: Bands, left_out: BoolArray) -> Comparison:
     """Compare the cells with the rings' means over what is not ``left_out`` (B, S)."""
-    expected, slope, variance = expect_cells(cells, ring, left_out[band])
-    slack = expected * (_SMALLEST + tolerance)[:, np.newaxis]
+    expected, slope, variance = expect_cells(cells, ring, left_out[bands.band])
+    slack = expected * (_SMALLEST + bands.tolerance)[:, np.newaxis]
+    starts = np.searchsorted(bands.band, np.arange(bands.number))
     observed, expected, slope, variance, slack = (
-        _sum_bands(part, band) for part in (cells.signal, expected, slope, variance, slack)
+        np.add.reduceat(part, starts, axis=0) for part in (cells.signal, expected, slope, variance, slack)
     )
     shape = left_out.shape
     deviates, level = np.zeros(shape, bool), np.ones(shape)
@@ -126,7 +138,7 @@ def _compare(
     if deviates.any():
         deviates = _grow(deviates, z, ratio)
     relative = slope / np.where(expected > 0, expected, 1.0)
-    return Comparison(ratio, z, weight, relative, deviates, band)
+    return Comparison(ratio, z, weight, relative, deviates)
 
 
 def expect_cells(
@@ -154,10 +166,6 @@ def expect_cells(
         cells.exposure * slope[:, np.newaxis],
         cells.exposure * spread[:, np.newaxis],
     )
-
-
-def _sum_bands(values: FloatArray, band: NDArray[np.intp]) -> FloatArray:
-    return np.add.reduceat(values, np.flatnonzero(np.diff(band, prepend=-1)), axis=0)
 
 
 def _pool(values: FloatArray, tall: int, wide: int) -> FloatArray:

@@ -12,10 +12,11 @@ from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.reduce.counting import estimate_counts, estimate_scatter
 from pyfai_grf.reduce.geometry import Geometry
-from pyfai_grf.reduce.sectors import Cells, Sectors
+from pyfai_grf.reduce.sectors import SECTORS, Cells
 
 #: No splitting: each photon falls into one bin, so that bins stay independent and their counts are Poisson counts.
-#: Measured on 1 Mpixel, two cores: csc 5.5 ms, histogram 6.5 ms (sums in single precision), csr 8.5-12 ms.
+#: Measured on 1 Mpixel, two cores: csc 5.5 ms, histogram 6.5 ms (sums in single precision), csr 8.5-12 ms; 36 sectors
+#: cost no more than one.
 _METHOD = ("no", "csc", "cython")
 
 
@@ -88,7 +89,6 @@ class Binner:
         self.masked_fraction = float(self.mask.mean())
         self._options: dict[str, Any] = {
             "radial_range": self._range,
-            "azimuth_range": geometry.azimuth_range,
             "mask": np.ascontiguousarray(self.mask, np.int8),
             "polarization_factor": geometry.polarization and PolarizationDescription(*geometry.polarization),
             "correctSolidAngle": geometry.has_solid_angle,
@@ -97,11 +97,10 @@ class Binner:
             "unit": "q_nm^-1",
             "dummy": np.nan,  # keeps pyFAI from taking negative values of a float frame for the detector's markers
         }
-        self._dark_values, self._dark_exposure = self._sum_dark()
-        self._sectors: Sectors | None = None
-        if geometry.azimuth_range is None:
-            in_bins = (self.q_pixels - self._range[0]) / self.bins.step_nm1
-            self._sectors = Sectors(geometry, self.mask, in_bins, self.q_nm1.size)
+        self._dark_values, self._dark_exposure = np.zeros(1), np.ones(1)
+        if geometry.dark is not None:
+            self._dark_values, self._dark_exposure, _ = self._integrate(np.maximum(geometry.dark, 0.0), geometry.flat)
+        self._offset = self._measure_offset()
 
     def _measure_pixel_step(self) -> float:
         """Return the typical width of a pixel in q, in 1/nm."""
@@ -132,15 +131,32 @@ class Binner:
         centres = np.asarray(origin + np.arange(first, last + 1) * step, np.float64)
         return centres, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)
 
-    def _integrate(self, data: NDArray[Any], **extra: Any) -> Any:
+    def _integrate(self, data: NDArray[Any], flat: Any, dark: Any = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return (Q, S) sums of (H, W) ``data`` less ``dark``, of normalisations, and of pixels; S is 1 for an arc."""
+        integrator, size, arc = self._geometry.integrator, len(self.q_nm1), self._geometry.azimuth_range
+        options = {**self._options, "flat": flat, "dark": dark}
         with np.errstate(invalid="ignore", divide="ignore"):  # empty bins
-            return self._geometry.integrator.integrate1d_ng(data, len(self.q_nm1), **self._options, **extra)
+            if arc is None:
+                result = integrator.integrate2d_ng(data, size, SECTORS, azimuth_range=(-180.0, 180.0), **options)
+            else:
+                result = integrator.integrate1d_ng(data, size, azimuth_range=arc, **options)
+        parts = (result.sum_signal, result.sum_normalization, result.count)
+        signal, exposure, pixels = (np.ascontiguousarray(np.atleast_2d(part).T, np.float64) for part in parts)
+        return signal, exposure, pixels
 
-    def _sum_dark(self) -> tuple[FloatArray, FloatArray]:
-        if self._geometry.dark is None:
-            return np.zeros(len(self.q_nm1)), np.ones(len(self.q_nm1))
-        result = self._integrate(np.maximum(self._geometry.dark, 0.0), flat=self._geometry.flat)
-        return result.sum_signal, result.sum_normalization
+    def _measure_scatter(self, data: NDArray[Any], flat: Any, dark: Any) -> FloatArray:
+        """Return the (Q,) standard errors of (H, W) ``data`` by their scatter within the bins."""
+        options = {**self._options, "azimuth_range": self._geometry.azimuth_range, "flat": flat, "dark": dark}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            result = self._geometry.integrator.integrate1d_ng(data, len(self.q_nm1), error_model="azimuthal", **options)
+        return np.asarray(result.sem, np.float64)
+
+    def _measure_offset(self) -> FloatArray:
+        """Return how far the mean q of a cell's pixels is from the bin's centre, (Q, S) in steps."""
+        in_bins = (self.q_pixels - self._range[0]) / self.bins.step_nm1
+        total, _, pixels = self._integrate(np.where(self.mask, 0.0, in_bins).astype(np.float32), None)
+        centres = np.arange(len(self.q_nm1))[:, np.newaxis] + 0.5
+        return np.where(pixels > 0, total / np.where(pixels > 0, pixels, 1.0) - centres, 0.0)
 
     def sum_frame(self, data: NDArray[Any], bad: BoolArray, frames: int = 1, gain: float | None = 1.0) -> BinSums:
         """Return the bins of (H, W) ``data``, the sum of ``frames`` frames, without the pixels that are ``bad``.
@@ -149,28 +165,24 @@ class Binner:
         """
         values = data.astype(np.float32, order="C")
         # a mask by index: most bad pixels are in the gaps that the mask covers already
-        left_out = np.flatnonzero(bad & self._usable)
-        values.reshape(-1)[left_out] = 0.0
-        cells = None if self._sectors is None else self._sectors.sum_frame(values, left_out, frames)
-        values.reshape(-1)[left_out] = np.nan
-        dark = self._geometry.dark
-        options = {"dark": dark if dark is None or frames == 1 else dark * frames, "flat": self._geometry.flat}
-        result = self._integrate(values, **options, **({"error_model": "azimuthal"} if gain is None else {}))
-        pixels = np.asarray(result.count, np.float64)
-        base = np.asarray(result.sum_normalization, np.float64)
-        exposure = base * frames
-        signal = np.asarray(result.sum_signal, np.float64)
-        # as much of the dark as there are pixels left in the bin
-        dark_values = self._dark_values * frames * base / np.where(self._dark_exposure > 0, self._dark_exposure, 1.0)
+        values.reshape(-1)[np.flatnonzero(bad & self._usable)] = np.nan
+        flat, dark = self._geometry.flat, self._geometry.dark
+        if dark is not None and frames > 1:
+            dark = dark * frames
+        signal, exposure, pixels = self._integrate(values, flat, dark)
+        # as much of the dark as there are pixels left in the cell
+        share = exposure / np.where(self._dark_exposure > 0, self._dark_exposure, 1.0)
+        dark_values = (self._dark_values * frames * share).sum(axis=1)
+        cells = Cells(signal, exposure * frames, pixels, self._offset) if signal.shape[1] > 1 else None
+        signal, exposure, pixels = signal.sum(axis=1), exposure.sum(axis=1) * frames, pixels.sum(axis=1)
         total = signal + dark_values
         total[np.abs(total) < 1e-5 * dark_values] = 0.0  # zero but for the rounding of the subtraction
         intensity = signal / np.where(exposure > 0, exposure, 1.0)
-        if gain is None:
-            variance = estimate_scatter(np.asarray(result.sem, np.float64), pixels, self.q_nm1) / frames**2
-        else:
-            variance = np.zeros_like(signal)
-        sums = BinSums(signal, intensity, variance, exposure, total, pixels, gain, frames, cells)
-        return sums if gain is None else self.apply_gain(sums, gain)
+        sums = BinSums(signal, intensity, np.zeros_like(signal), exposure, total, pixels, gain, frames, cells)
+        if gain is not None:
+            return self.apply_gain(sums, gain)
+        variance = estimate_scatter(self._measure_scatter(values, flat, dark), pixels, self.q_nm1) / frames**2
+        return replace(sums, variance=variance)
 
     def apply_gain(self, sums: BinSums, gain: float) -> BinSums:
         """Return ``sums`` with the variance that counts have of which each makes ``gain`` values."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
-from pyfai_grf.reduce.azimuth import Comparison, Ring, compare_sectors, list_neighbours
+from pyfai_grf.reduce.azimuth import Bands, Comparison, Ring, compare_sectors, list_neighbours
 from pyfai_grf.reduce.sectors import SECTOR_DEG, SECTORS, Cells
 
 #: (S,) azimuths of the sectors' middles
@@ -56,27 +56,21 @@ class Deviation:
     kept: BoolArray
 
 
-def find_deviation(cells: Cells, ring: Ring, tolerance: FloatArray, pixels_per_bin: float) -> Deviation | None:
-    """Return what is not the same all around, None where the sectors agree.
-
-    ``tolerance`` (Q,) are relative differences that the reduction is known to leave in.
-    """
-    found = compare_sectors(cells, ring, tolerance)
-    if found is None:
-        return None
+def find_deviation(cells: Cells, ring: Ring, bands: Bands) -> Deviation | None:
+    """Return what is not the same all around, None where the sectors agree."""
+    found = compare_sectors(cells, ring, bands)
     fitted = _fit_smooth(found)
     if not found.deviates.any() or (fitted.explained > _EXPLAINED and _is_balanced(found)):
-        text, facts = fitted.describe(ring, found, pixels_per_bin, tolerance)
+        text, facts = fitted.describe(ring, found, bands)
+        if not text:
+            return None
         side = np.abs(np.cos(fitted.order * (_CHI - fitted.azimuth))) <= np.sqrt(0.5)
         kept = np.repeat(side[np.newaxis], ring.q_nm1.size, axis=0)
     else:
-        text, facts = _describe_place(ring, found)
-        kept = _keep_rest(found)[found.band]
-    if not text:
-        return None
-    has_pixel = cells.pixels > 0
+        text, facts = _describe_place(ring, found, bands)
+        kept = _keep_rest(found)[bands.band]
     # a ring of which nothing would be left stays as it is
-    return Deviation(text, facts, kept | ~(kept & has_pixel).any(axis=1, keepdims=True))
+    return Deviation(text, facts, kept | ~(kept & (cells.pixels > 0)).any(axis=1, keepdims=True))
 
 
 def _is_balanced(found: Comparison) -> bool:
@@ -96,16 +90,14 @@ class _Smooth:
     gain: float
     explained: float
 
-    def describe(
-        self, ring: Ring, found: Comparison, pixels_per_bin: float, tolerance: FloatArray
-    ) -> tuple[str, dict[str, Any]]:
+    def describe(self, ring: Ring, found: Comparison, bands: Bands) -> tuple[str, dict[str, Any]]:
         """Return text and facts, empty where the variation is too small or by chance."""
         chi = round(float(np.degrees(self.azimuth)))
-        size = self.amplitude * (pixels_per_bin if self.order == 1 else 1.0)
-        smallest = _PIXELS if self.order == 1 else _AMPLITUDE + float(tolerance.max(initial=0.0))
+        size = self.amplitude * (bands.pixels_per_bin if self.order == 1 else 1.0)
+        smallest = _PIXELS if self.order == 1 else _AMPLITUDE + float(bands.tolerance.max(initial=0.0))
         if self.gain < _GAIN or size < smallest:
             return "", {}
-        low, high = _find_span(np.any(found.weight, axis=1), found.band, ring.q_nm1)
+        low, high = _find_span(np.any(found.weight, axis=1), bands.band, ring.q_nm1)
         facts = {"chi_deg": [chi], "q_nm1": [low, high]}
         if self.order == 1:
             text = (
@@ -127,33 +119,35 @@ def _fit_smooth(found: Comparison) -> _Smooth:
     weight = np.where(known, found.weight * ratio, 0.0)
     excess = np.log(np.where(known, ratio, 1.0))
     total = float((weight * _centre(excess, weight) ** 2).sum())
-    freedom = max(int(known.sum()) - known.any(axis=1).sum() - 2, 1)
-    fits = [(1, *_fit_wave(1, -found.slope, excess, weight))]
-    ones = np.ones(weight.shape)
-    around = np.where(np.count_nonzero(known, axis=1)[:, np.newaxis] >= _AROUND, weight, 0.0)
-    for start in range(0, weight.shape[0], _WIDE):
-        part = np.zeros(weight.shape)
-        part[start : start + _WIDE] = around[start : start + _WIDE]
-        fits.append((2, *_fit_wave(2, ones, excess, part)))
-    twofold = [fit for fit in fits if fit[0] == 2]
-    strongest = max(twofold, key=lambda fit: fit[3])
-    gains = {1: fits[0][3], 2: sum(fit[3] for fit in twofold)}
-    best = fits[0] if gains[1] >= gains[2] else strongest
+    freedom = max(int(known.sum()) - int(known.any(axis=1).sum()) - 2, 1)
+    centre = _fit_wave(1, -found.slope, excess, weight, weight.shape[0])
+    around = np.count_nonzero(known, axis=1)[:, np.newaxis] >= _AROUND
+    twofold = _fit_wave(2, np.ones(weight.shape), excess, np.where(around, weight, 0.0), _WIDE)
+    order, waves = (1, centre) if centre[2].sum() >= twofold[2].sum() else (2, twofold)
+    gains = float(waves[2].sum())
+    best = int(waves[2].argmax())
+    azimuth, amplitude, gain = (float(part[best]) for part in waves)
     # whatever else scatters by more than counts do makes chance gain more
-    scale = max((total - gains[best[0]]) / freedom, 1.0)
-    explained = gains[best[0]] / max(total - freedom, 1e-9)
-    return _Smooth(best[0], best[1], best[2], best[3] / scale, explained)
+    scale = max((total - gains) / freedom, 1.0)
+    return _Smooth(order, azimuth, amplitude, gain / scale, gains / max(total - freedom, 1e-9))
 
 
-def _fit_wave(order: int, profile: FloatArray, excess: FloatArray, weight: FloatArray) -> tuple[float, float, float]:
-    """Return (azimuth, amplitude, gain in chi-square) of ``profile`` cos(order (chi - azimuth)), (B, S) each."""
-    waves = [_centre(profile * wave(order * _CHI), weight) for wave in (np.cos, np.sin)]
-    matrix = np.array([[(weight * one * other).sum() for other in waves] for one in waves])
-    right = np.array([(weight * wave * excess).sum() for wave in waves])
-    if not np.linalg.det(matrix) > 1e-9 * np.trace(matrix) ** 2:
-        return 0.0, 0.0, 0.0
-    parts = np.linalg.solve(matrix, right)
-    return float(np.arctan2(parts[1], parts[0])) / order, float(np.hypot(*parts)), float(right @ parts)
+def _fit_wave(
+    order: int, profile: FloatArray, excess: FloatArray, weight: FloatArray, tall: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Fit ``profile`` cos(order (chi - azimuth)) to ``excess``, (B, S) each, in groups of ``tall`` bands.
+
+    Returns the azimuths, the amplitudes, and what the groups gain in chi-square.
+    """
+    one, other = (_centre(profile * wave(order * _CHI), weight) for wave in (np.cos, np.sin))
+    products = ((one, one), (one, other), (other, other), (one, excess), (other, excess))
+    rows = np.arange(0, weight.shape[0], tall)
+    a, b, c, x, y = (np.add.reduceat((weight * p * q).sum(axis=1), rows) for p, q in products)
+    determinant = a * c - b**2
+    known = determinant > 1e-9 * (a + c) ** 2
+    safe = np.where(known, determinant, 1.0)
+    u, v = np.where(known, (c * x - b * y) / safe, 0.0), np.where(known, (a * y - b * x) / safe, 0.0)
+    return np.arctan2(v, u) / order, np.hypot(u, v), u * x + v * y
 
 
 def _centre(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -173,11 +167,11 @@ def _keep_rest(found: Comparison) -> BoolArray:
     return np.where(most, order < (number + 1) // 2, kept)
 
 
-def _describe_place(ring: Ring, found: Comparison) -> tuple[str, dict[str, Any]]:
+def _describe_place(ring: Ring, found: Comparison, bands: Bands) -> tuple[str, dict[str, Any]]:
     """Return text and facts of the place that deviates most, and how many there are beside it."""
     place = _find_place(found.deviates, found.z)
     others = _count_places(found.deviates & ~place, found.z)
-    low, high = _find_span(_find_main(found.weight, place, 1), found.band, ring.q_nm1)
+    low, high = _find_span(_find_main(found.weight, place, 1), bands.band, ring.q_nm1)
     first, last = _find_sectors(_find_main(found.weight, place, 0))
     weight = found.weight * place
     ratio = float((weight * np.nan_to_num(found.ratio)).sum() / max(weight.sum(), 1e-300))

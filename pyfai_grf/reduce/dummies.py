@@ -30,15 +30,18 @@ def _find_dummies(data: NDArray[Any], geometry: Geometry) -> Iterator[BoolArray]
     if geometry.dummy is not None:
         yield _find_near(data, *geometry.dummy)
     detector = geometry.integrator.detector
-    dummy, tolerance = getattr(detector, "dummy", None), getattr(detector, "delta_dummy", None)
-    if not dummy:
+    dummy, tolerance = float(getattr(detector, "dummy", 0) or 0), float(getattr(detector, "delta_dummy", 0) or 0)
+    # a negative count is bad whatever the detector
+    if dummy == 0 or (data.dtype.kind == "i" and dummy + tolerance < 0):
         return
-    found = _find_near(data, float(dummy), float(tolerance or 0.0))
-    if data.dtype.kind == "f" and dummy < 0 and found.any():
-        negative = data < 0
-        if not np.array_equal(negative, found) or (dummy + (tolerance or 0.0) > -1.5 and not are_markers(data, found)):
-            return
-    yield found
+    found = _find_near(data, dummy, tolerance)
+    if data.dtype.kind != "f" or dummy > 0 or _are_alone(data, found, dummy + tolerance):
+        yield found
+
+
+def _are_alone(data: NDArray[Any], found: BoolArray, high: float) -> bool:
+    """Return whether nothing else in a float frame is negative than what was ``found`` (H, W), up to ``high``."""
+    return np.array_equal(data < 0, found) and (high < -1.5 or are_markers(data, found))
 
 
 def _find_near(data: NDArray[Any], dummy: float, tolerance: float) -> BoolArray:

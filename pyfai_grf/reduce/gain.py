@@ -34,7 +34,7 @@ _PHOTONS = 5.0
 #: no measurement scatters less; not even the mean of a thousand frames
 _NOTHING = 1e-3
 #: pixels to look at, and if too few of them hold photons; triples of them that suffice, and that a third must have
-_SAMPLES, _TRIPLES, _FEWEST = (50_000, 250_000), 20_000, 150
+_SAMPLES, _TRIPLES, _FEWEST = (50_000, 250_000), 8_000, 150
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def measure_scatter(data: NDArray[Any], bad: BoolArray, mask: BoolArray) -> Scat
         used = ~(bad[rows] | mask[rows])
         values = np.where(used, data[rows], 0).astype(np.float32)
         sums, ratios = _compare_triples(values, used, 1)
-        if sums.size >= _TRIPLES / 4 or sample >= data.size:
+        if sums.size >= _TRIPLES / 2 or sample >= data.size:
             break
     if sums.size < 3 * _FEWEST:
         return None

@@ -14,7 +14,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.frames.frame import Frame, make_frame, sum_frames
 from pyfai_grf.frames.images import read_frames
-from pyfai_grf.reduce.azimuth import Ring
+from pyfai_grf.reduce.azimuth import Bands, Ring, lay_out_bands
 from pyfai_grf.reduce.beamstop import describe_beamstop, find_beam_pixels
 from pyfai_grf.reduce.binning import Binner, Bins, BinSums
 from pyfai_grf.reduce.deviation import Deviation, find_deviation
@@ -84,7 +84,7 @@ class Reducer:
         self._geometry = complete_geometry(settings)
         self._binner: Binner | None = None
         self._background: _Background | None = None
-        self._tolerance = np.zeros(0)
+        self._bands: Bands | None = None
         self._beam: tuple[NDArray[np.intp], ...] | None = None
         if self._geometry.shape is not None:
             self._prepare(self._geometry.shape)
@@ -134,10 +134,10 @@ class Reducer:
 
     def _compare(self, sums: BinSums, binner: Binner) -> Deviation | None:
         """Return where the sectors of a frame do not agree."""
-        if sums.cells is None:
+        if sums.cells is None or self._bands is None:
             return None
         ring = Ring(binner.q_nm1, sums.intensity, sums.variance)
-        return find_deviation(sums.cells, ring, self._tolerance, binner.bins.step_nm1 / binner.pixel_step_nm1)
+        return find_deviation(sums.cells, ring, self._bands)
 
     def _read_again(self, sums: BinSums, deviation: Deviation | None, binner: Binner) -> Curve | None:
         """Return the curve without the sectors that deviate in the frame or in the background, None if none do."""
@@ -175,7 +175,8 @@ class Reducer:
         # polarization that is not corrected: half of it to either side of the mean
         sine = np.clip(binner.q_nm1 * self._geometry.integrator.wavelength * 1e9 / (4 * np.pi), 0.0, 1.0)
         is_left_in = self._geometry.polarization is None
-        self._tolerance = 0.5 * np.sin(2.0 * np.arcsin(sine)) ** 2 if is_left_in else np.zeros(sine.size)
+        tolerance = 0.5 * np.sin(2.0 * np.arcsin(sine)) ** 2 if is_left_in else np.zeros(sine.size)
+        self._bands = lay_out_bands(binner.q_nm1, tolerance, binner.bins.step_nm1 / binner.pixel_step_nm1)
         if self.settings.background is not None:
             self._background = self._read_background(shape, binner)
         if not self._geometry.has_user_mask:
