@@ -28,7 +28,9 @@ _BAND_RATIO, _BAND_BINS, _WIDE = 1.25, 3, 4
 #: three sectors of 10 degrees make a wide one
 _JOINED = 3
 #: counts that must be expected of a cell, and sectors that a ring must have before one can be told from the others
-_ENOUGH, _FEWEST_SECTORS = 25.0, 5
+ENOUGH, _FEWEST_SECTORS = 25.0, 5
+#: times what is expected that a pixel is hot
+_HOT = 2.0
 #: times that a ring's mean is taken anew without the cells that deviate from it
 _ROUNDS = 4
 
@@ -61,6 +63,10 @@ class Bands:
     def number(self) -> int:
         """How many there are."""
         return int(self.band[-1]) + 1
+
+    def sum_bins(self, values: FloatArray) -> FloatArray:
+        """Return the (B, S) sums over the bands of (Q, S) ``values``."""
+        return np.add.reduceat(values, np.searchsorted(self.band, np.arange(self.number)), axis=0)
 
 
 def lay_out_bands(q_nm1: FloatArray, tolerance: FloatArray, pixels_per_bin: float = 1.0) -> Bands:
@@ -115,9 +121,8 @@ def _compare(cells: Cells, ring: Ring, bands: Bands, left_out: BoolArray) -> Com
     """Compare the cells with the rings' means over what is not ``left_out`` (B, S)."""
     expected, slope, variance = expect_cells(cells, ring, left_out[bands.band])
     slack = expected * (_SMALLEST + bands.tolerance)[:, np.newaxis]
-    starts = np.searchsorted(bands.band, np.arange(bands.number))
     observed, expected, slope, variance, slack = (
-        np.add.reduceat(part, starts, axis=0) for part in (cells.signal, expected, slope, variance, slack)
+        bands.sum_bins(part) for part in (cells.signal, expected, slope, variance, slack)
     )
     shape = left_out.shape
     deviates, level = np.zeros(shape, bool), np.ones(shape)
@@ -186,12 +191,14 @@ def _score(
     known = (expected > 0) & (variance > 0)
     safe, spread = np.where(known, expected, 1.0), np.where(known, variance, 1.0)
     counts = np.where(known, safe**2 / spread, 0.0)  # the photons that tell as much
-    known = counts >= _ENOUGH
-    known &= np.count_nonzero(known, axis=1)[:, np.newaxis] >= _FEWEST_SECTORS
+    rich = counts >= ENOUGH
+    rich &= np.count_nonzero(rich, axis=1)[:, np.newaxis] >= _FEWEST_SECTORS
     ratio = np.where(known, observed / safe, np.nan)
-    centre = _find_medians(ratio)
-    known &= (centre > 0)[:, np.newaxis]
-    centre = np.where(centre > 0, centre, 1.0)[:, np.newaxis]
+    centre = _find_medians(np.where(rich, ratio, np.nan))[:, np.newaxis]
+    rich &= centre > 0
+    centre = np.where(centre > 0, centre, 1.0)
+    # where next to nothing is expected, many photons tell a hot pixel
+    known &= rich | ((counts * np.nan_to_num(ratio) >= ENOUGH) & (np.nan_to_num(ratio) > _HOT * centre))
     relative = np.where(known, np.maximum(ratio / centre, 0.0), 1.0)
     weight = np.where(known, counts * centre, 0.0)
     # the deviance of a Poisson count is normal far into the tails, where the difference itself is not

@@ -1,7 +1,7 @@
 """What a difference between the sectors looks like, and which of them to believe.
 
-Three things vary smoothly around the ring: a wrong beam centre as cos(chi), by the slope of the curve; an oriented
-sample as cos(2 chi). Whatever else deviates sits in one place: something stands in the way or shines in.
+Two things vary smoothly around the ring: with a wrong beam centre it goes as cos(chi), by the slope of the curve; with
+an oriented sample as cos(2 chi). Whatever else deviates sits in one place: something stands in the way or shines in.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
-from pyfai_grf.reduce.azimuth import Bands, Comparison, Ring, compare_sectors, list_neighbours
+from pyfai_grf.reduce.azimuth import ENOUGH, Bands, Comparison, Ring, compare_sectors, list_neighbours
 from pyfai_grf.reduce.sectors import SECTOR_DEG, SECTORS, Cells
 
 #: (S,) azimuths of the sectors' middles
 _CHI = np.radians(-180.0 + (np.arange(SECTORS) + 0.5) * SECTOR_DEG)
-#: what a fit of two numbers must gain in chi-square: by chance it does in 3 of 10^7 frames
-_GAIN = 30.0
+#: by how much a fit of two numbers must lower chi-square: by chance it does in 3 of 10^7 frames
+_BETTER = 30.0
 #: part of the misfit that a smooth variation must explain to be taken for what is there
 _EXPLAINED = 0.6
 #: part of it that must lie on either side of the median
@@ -68,7 +68,7 @@ def find_deviation(cells: Cells, ring: Ring, bands: Bands) -> Deviation | None:
         kept = np.repeat(side[np.newaxis], ring.q_nm1.size, axis=0)
     else:
         text, facts = _describe_place(ring, found, bands)
-        kept = _keep_rest(found)[bands.band]
+        kept = _keep_rest(found, bands.sum_bins(cells.pixels) > 0)[bands.band]
     # a ring of which nothing would be left stays as it is
     return Deviation(text, facts, kept | ~(kept & (cells.pixels > 0)).any(axis=1, keepdims=True))
 
@@ -82,12 +82,12 @@ def _is_balanced(found: Comparison) -> bool:
 
 @dataclass(frozen=True)
 class _Smooth:
-    """The better one of two smooth variations: cos(order (chi - azimuth)), and what it gains in chi-square."""
+    """The better one of two smooth variations: cos(order (chi - azimuth)), and by how much it lowers chi-square."""
 
     order: int
     azimuth: float
     amplitude: float
-    gain: float
+    better: float
     explained: float
 
     def describe(self, ring: Ring, found: Comparison, bands: Bands) -> tuple[str, dict[str, Any]]:
@@ -95,7 +95,7 @@ class _Smooth:
         chi = round(float(np.degrees(self.azimuth)))
         size = self.amplitude * (bands.pixels_per_bin if self.order == 1 else 1.0)
         smallest = _PIXELS if self.order == 1 else _AMPLITUDE + float(bands.tolerance.max(initial=0.0))
-        if self.gain < _GAIN or size < smallest:
+        if self.better < _BETTER or size < smallest:
             return "", {}
         low, high = _find_span(np.any(found.weight, axis=1), bands.band, ring.q_nm1)
         facts = {"chi_deg": [chi], "q_nm1": [low, high]}
@@ -114,7 +114,7 @@ class _Smooth:
 
 def _fit_smooth(found: Comparison) -> _Smooth:
     """Fit a shifted centre and an orientation to the logarithms of the ratios of the single cells."""
-    ratio = np.where(found.weight > 0, found.ratio, 0.0)
+    ratio = np.where(found.weight > ENOUGH / 2, found.ratio, 0.0)
     known = (ratio > 1.0 / _BEYOND) & (ratio < _BEYOND)  # what is beyond is nothing smooth
     weight = np.where(known, found.weight * ratio, 0.0)
     excess = np.log(np.where(known, ratio, 1.0))
@@ -124,12 +124,12 @@ def _fit_smooth(found: Comparison) -> _Smooth:
     around = np.count_nonzero(known, axis=1)[:, np.newaxis] >= _AROUND
     twofold = _fit_wave(2, np.ones(weight.shape), excess, np.where(around, weight, 0.0), _WIDE)
     order, waves = (1, centre) if centre[2].sum() >= twofold[2].sum() else (2, twofold)
-    gains = float(waves[2].sum())
+    lowered = float(waves[2].sum())
     best = int(waves[2].argmax())
-    azimuth, amplitude, gain = (float(part[best]) for part in waves)
-    # whatever else scatters by more than counts do makes chance gain more
-    scale = max((total - gains) / freedom, 1.0)
-    return _Smooth(order, azimuth, amplitude, gain / scale, gains / max(total - freedom, 1e-9))
+    azimuth, amplitude, better = (float(part[best]) for part in waves)
+    # whatever else scatters by more than counts do makes chance achieve more
+    scale = max((total - lowered) / freedom, 1.0)
+    return _Smooth(order, azimuth, amplitude, better / scale, lowered / max(total - freedom, 1e-9))
 
 
 def _fit_wave(
@@ -137,7 +137,7 @@ def _fit_wave(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Fit ``profile`` cos(order (chi - azimuth)) to ``excess``, (B, S) each, in groups of ``tall`` bands.
 
-    Returns the azimuths, the amplitudes, and what the groups gain in chi-square.
+    Returns the azimuths, the amplitudes, and by how much each lowers the chi-square of its group.
     """
     one, other = (_centre(profile * wave(order * _CHI), weight) for wave in (np.cos, np.sin))
     products = ((one, one), (one, other), (other, other), (one, excess), (other, excess))
@@ -156,15 +156,13 @@ def _centre(values: FloatArray, weight: FloatArray) -> FloatArray:
     return values - (weight * values).sum(axis=1, keepdims=True) / np.where(total > 0, total, 1.0)
 
 
-def _keep_rest(found: Comparison) -> BoolArray:
+def _keep_rest(found: Comparison, has_pixel: BoolArray) -> BoolArray:
     """Return the (B, S) cells that do not deviate; the half nearest to the median where most of a ring deviates."""
-    kept = ~found.deviates
-    known = found.weight > 0
-    far = np.where(known, np.abs(found.ratio - 1.0), np.inf)
+    number = np.count_nonzero(has_pixel, axis=1)[:, np.newaxis]
+    far = np.where(has_pixel & (found.weight > 0), np.abs(found.ratio - 1.0), np.inf)
     order = np.argsort(np.argsort(far, axis=1), axis=1)
-    number = np.count_nonzero(known, axis=1)[:, np.newaxis]
-    most = np.count_nonzero(known & found.deviates, axis=1)[:, np.newaxis] > number / 2
-    return np.where(most, order < (number + 1) // 2, kept)
+    most = np.count_nonzero(found.deviates & has_pixel, axis=1)[:, np.newaxis] > number / 2
+    return np.where(most, order < (number + 1) // 2, ~found.deviates)
 
 
 def _describe_place(ring: Ring, found: Comparison, bands: Bands) -> tuple[str, dict[str, Any]]:

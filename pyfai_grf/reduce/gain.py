@@ -23,12 +23,16 @@ COUNTS = (0.67, 1.5)
 _UNEVEN = 0.05
 #: bright and dim pixels that scatter alike do so within that factor
 _STEADY = 1.25
+#: what a curve may deviate from a straight line over six pixels, relative
+_CURVED = 0.015
 #: standard errors that a verdict must stand
 _SURE = 4.0
 #: brightness of the bright pixels over that of the dim ones that shows which part of the scatter grows with it
 _LEVERAGE = 4.0
 #: pixels between which a detector spreads a photon lie nearer than that
 _APART = 3
+#: sectors to an arc, and pixels that make it a long one
+_JOINED, _LONG = 3, 15
 #: of fewer photons each, arcs are too few to average without what is hot or dead
 _PHOTONS = 5.0
 #: no measurement scatters less; not even the mean of a thousand frames
@@ -57,7 +61,7 @@ class Scatter:
     @property
     def gain(self) -> float:
         """Values per photon, if it is a gain that makes the scatter."""
-        return min(self.ratios[:2])
+        return (self.ratios[0] + self.ratios[1]) / 2.0
 
     @property
     def is_none_of_counts(self) -> bool:
@@ -83,7 +87,7 @@ class Scatter:
     def is_shared(self) -> bool:
         """Whether neighbours are alike: the detector or a program has spread photons over several pixels."""
         alone = self.ratios[0] * (1.0 + _SURE * self.error)
-        return self.apart * (1.0 - _SURE * self.error) - _UNEVEN**2 * self.levels[0] > COUNTS[1] * alone
+        return self.apart * (1.0 - _SURE * self.error) - _CURVED**2 * self.levels[0] > COUNTS[1] * alone
 
     @property
     def is_steady(self) -> bool:
@@ -144,22 +148,27 @@ def _average(ratios: FloatArray) -> float:
 def measure_arc_scatter(cells: Cells, expected: FloatArray, variance: FloatArray) -> float | None:
     """Return how much wider than ``variance`` (Q, S) the sums over arcs scatter about ``expected``; None if too few.
 
-    Where photons are spread over neighbours, that is what tells the error of a bin. Of three sectors side by side the
-    outer two less the middle one twice: what varies slowly around the ring drops out. The dim arcs count, for the
-    bright ones show structure.
+    Where photons are spread over neighbours, that is what tells the error of a bin. Of three arcs side by side the
+    outer two less the middle one twice: what varies slowly around the ring drops out. The brightest third is left out,
+    for it shows structure; and short arcs, for photons cross the ends.
     """
-    good = (expected > 0) & (variance > 0) & (cells.pixels >= 2)
+    pixels, signal, expected, variance = (
+        part.reshape(part.shape[0], -1, _JOINED).sum(axis=2)
+        for part in (cells.pixels, cells.signal, expected, variance)
+    )
+    good = (expected > 0) & (variance > 0) & (pixels >= _LONG)
     safe = np.where(good, expected, 1.0)
-    ratio = np.where(good, cells.signal / safe, 0.0)
+    ratio = np.where(good, signal / safe, 0.0)
     spread = np.where(good, variance, 1.0) / safe**2
     good = good & np.roll(good, 1, axis=1) & np.roll(good, -1, axis=1)
     outer, beside = (np.roll(part, 1, axis=1) + np.roll(part, -1, axis=1) for part in (ratio, spread))
-    found, level = ((outer - 2.0 * ratio) ** 2 / (beside + 4.0 * spread))[good], 1.0 / spread[good]
+    found = ((outer - 2.0 * ratio) ** 2 / (beside + 4.0 * spread))[good]
+    photons, rate = 1.0 / spread[good], (expected / np.maximum(pixels, 1.0))[good]
     width = None
     for _ in range(2):
         if found.size < _FEWEST:
             return width
-        width = _average(found[level <= np.quantile(level, 1 / 3)])
-        enough = level > _PHOTONS * width
-        found, level = found[enough], level[enough]
+        width = _average(found[rate <= np.quantile(rate, 2 / 3)])
+        enough = photons > _PHOTONS * width
+        found, photons, rate = found[enough], photons[enough], rate[enough]
     return width

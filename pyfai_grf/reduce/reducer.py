@@ -136,8 +136,12 @@ class Reducer:
         """Return where the sectors of a frame do not agree."""
         if sums.cells is None or self._bands is None:
             return None
-        ring = Ring(binner.q_nm1, sums.intensity, sums.variance)
-        return find_deviation(sums.cells, ring, self._bands)
+        cells, ring = sums.cells, Ring(binner.q_nm1, sums.intensity, sums.variance)
+        if self._geometry.q_range_nm1 is not None:
+            low, high = self._geometry.q_range_nm1
+            inside = ((ring.q_nm1 >= low) & (ring.q_nm1 <= high))[:, np.newaxis]
+            cells = replace(cells, **{name: getattr(cells, name) * inside for name in ("signal", "exposure", "pixels")})
+        return find_deviation(cells, ring, self._bands)
 
     def _read_again(self, sums: BinSums, deviation: Deviation | None, binner: Binner) -> Curve | None:
         """Return the curve without the sectors that deviate in the frame or in the background, None if none do."""
