@@ -1,13 +1,15 @@
-"""What every test may use: array backends, measured files, a small model, a Dask cluster; and nothing on the screen."""
+"""What every test may use: backends, a detector, measured files, a small model, a cluster; nothing on the screen."""
 
 from __future__ import annotations
 
+import copy
 import gzip
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from typing import Any
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import numpy as np
 import pytest
 
 from pyfai_grf.core.backend import Backend, get_backend
@@ -23,6 +26,7 @@ from pyfai_grf.core.errors import DeviceError
 #: what other programs wrote; its README.md says which, and how
 PEERS = Path(__file__).parent / "data" / "peers"
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+PIXEL_M = 172e-6
 
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -38,6 +42,61 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 def xp(backend: Backend) -> Any:
     """The array library of ``backend``: numpy, and cupy under ``-m gpu``."""
     return backend.xp
+
+
+@dataclass
+class Setup:
+    """A square detector of 200 pixels that covers 0.02 to 3.1 per nm, its beam off centre, and curves to put on it."""
+
+    integrator: Any
+    shape: tuple[int, int]
+    q: np.ndarray
+    solid_angle: np.ndarray
+
+    def copy_integrator(self) -> Any:
+        fresh = copy.copy(self.integrator)
+        fresh.detector = copy.copy(self.integrator.detector)
+        return fresh
+
+    def expect_frame(self, counts: float, curve: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
+        """Return the (H, W) expected counts, ``counts`` in all, of a curve (default: plateau, q^-4, flat tail)."""
+        intensity = (curve or fall)(self.q) * self.solid_angle
+        return intensity * (counts / intensity.sum())
+
+    def expect_material(self, counts: float, a: float = 3.0, porosity: float = 0.3) -> np.ndarray:
+        """Return the (H, W) expected counts, ``counts`` in all, of a two-phase material."""
+        from pyfai_grf.theory.closed_form import expected_intensity
+
+        grid = np.linspace(0.9 * self.q.min(), 1.1 * self.q.max(), 2000)
+        intensity = expected_intensity(grid, a, porosity)
+        return self.expect_frame(counts, lambda q: np.interp(q, grid, intensity))
+
+
+def fall(q: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + (4.0 * q) ** 4) + 1e-4
+
+
+@pytest.fixture(scope="session")
+def setup() -> Setup:
+    """The one detector of all tests that reduce frames."""
+    from pyFAI.detectors import detector_factory
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+    shape = (200, 200)
+    detector = detector_factory("Detector", {"pixel1": PIXEL_M, "pixel2": PIXEL_M, "max_shape": list(shape)})
+    integrator = AzimuthalIntegrator(
+        dist=0.5, poni1=95.3 * PIXEL_M, poni2=101.6 * PIXEL_M, detector=detector, wavelength=1e-10
+    )
+    q = integrator.array_from_unit(shape, "center", "q_nm^-1", scale=True)
+    return Setup(integrator, shape, q, np.array(integrator.solidAngleArray(shape)))
+
+
+@pytest.fixture
+def poni(setup: Setup, tmp_path: Path) -> str:
+    """The geometry of ``setup`` as a file."""
+    path = tmp_path / "setup.poni"
+    setup.integrator.save(str(path))
+    return str(path)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,16 @@ def _parse_average(text: str) -> int | None:
     return int(text)
 
 
+def _parse_gain(text: str) -> float:
+    try:
+        gain = float(text)
+    except ValueError:
+        gain = 0.0
+    if not 0 < gain < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of values per photon")
+    return gain
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument(
@@ -41,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
     parser.add_argument("--dark", metavar="D", help="dark frame")
     parser.add_argument("--flat", metavar="F", help="flat field")
+    parser.add_argument(
+        "--gain",
+        type=_parse_gain,
+        metavar="G",
+        help="values per photon (1, or told from the scatter)",
+    )
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(
         "--background-scale", type=float, metavar="X", help="with --background: times it is subtracted (1)"
@@ -69,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         reject_usage("--average all makes one row of all frames: there is nothing to resume")
     from pyfai_grf.frames.images import announce_source
 
-    names = ("mask", "dark", "flat", "background", "background_scale")
+    names = ("mask", "dark", "flat", "background", "background_scale", "gain")
     given = {name: getattr(options, name) for name in names}
     geometry = options.poni or options.config
     sources, missing = collect_sources(options.frames)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import BoolArray
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.frames.markers import find_markers
 
 #: more than any detector has: 16384 x 16384
 MOST_PIXELS = 2**28
@@ -62,22 +63,13 @@ def check_image(data: NDArray[Any], source: str) -> None:
 def find_bad_pixels(data: NDArray[Any], ceiling: float | None = None, floor: float | None = None) -> BoolArray:
     """Return (H, W) True where ``data`` holds a marker or a saturated value instead of a measurement.
 
-    Signed integers: negative (Dectris marks gaps -1 and dead pixels -2). Unsigned integers: the largest value of
-    the type (Eiger). Floats: not finite; a negative float may come from a background subtraction and stays.
-    Any type: from ``ceiling`` upwards, and below ``floor``.
+    The markers are those of ``pyfai_grf.frames.markers``; a negative float that is none may come from a background
+    subtraction and stays. Any type: from ``ceiling`` upwards, and below ``floor``.
     """
-    kind = data.dtype.kind
-    if kind == "f":
-        bad = ~np.isfinite(data)
-    elif kind == "i":
-        bad = data < 0
-    elif kind == "u":
-        bad = data == np.iinfo(data.dtype).max
-    else:
-        bad = np.zeros(data.shape, bool)
+    bad = find_markers(data)
     if ceiling is not None:
         bad |= data >= ceiling
-    if floor is not None and not (kind == "u" and floor <= 0):
+    if floor is not None and not (data.dtype.kind == "u" and floor <= 0):
         bad |= data < floor
     return bad
 

@@ -33,6 +33,7 @@ class ReductionSettings:
     background : a path (all its frames are averaged), (H, W), a Frame, or an iterable of frames.
     background_scale : what the background is multiplied by before it is subtracted (transmission, exposure ...).
     bins : the q grid; None for about one pixel a bin.
+    gain : values per photon (ADU, or what the frames were multiplied by); None to take it from their scatter.
     """
 
     geometry: Any
@@ -42,10 +43,17 @@ class ReductionSettings:
     background: Any = None
     background_scale: float = 1.0
     bins: Bins | None = None
+    gain: float | None = None
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.background_scale):
+            raise InputError(f"the background scale is {self.background_scale}: give a number")
+        if self.gain is not None and not 0 < self.gain < np.inf:
+            raise InputError(f"the gain is {self.gain}: give the values per photon, a positive number")
 
     def describe(self) -> dict[str, Any]:
         """Return what was given, JSON-ready, for the logbook; an array or an object is named by its type."""
-        names = ("geometry", "mask", "dark", "flat", "background", "background_scale")
+        names = ("geometry", "mask", "dark", "flat", "background", "background_scale", "gain")
         return {name: _describe_given(getattr(self, name)) for name in names}
 
 

@@ -6,27 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
+from pyfai_grf.frames.markers import is_counted
 from pyfai_grf.reduce.counting import estimate_counts
+
+__all__ = ["convert_result", "is_counted"]
 
 #: error models (pyFAI.containers.ErrorModel) that say no more of the variance than the counts themselves do
 _COUNTING_MODELS = {"NO", "POISSON"}
 _INTEGRATOR = "integrate1d_ng"
-_SAMPLE = 100_000
-
-
-def is_counted(data: NDArray[Any]) -> bool:
-    """Return whether pixel values can be photon counts: whole numbers, as far as they are finite."""
-    if data.dtype.kind != "f":
-        return data.dtype.kind in "iub"
-    values = data.reshape(-1)[:: max(1, data.size // _SAMPLE)]
-    values = values[np.isfinite(values)]
-    return bool(np.array_equal(values, np.rint(values)))
 
 
 def convert_result(result: Any, metadata: Mapping[str, Any] | None = None, *, is_counts: bool = True) -> Curve:

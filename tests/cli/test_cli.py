@@ -13,20 +13,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import fabio
 import h5py
 import numpy as np
 import pytest
-from pyFAI.detectors import detector_factory
-from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 import pyfai_grf as grf
 from pyfai_grf.cli import COMMANDS, main
 from pyfai_grf.io.results import read_results
 from pyfai_grf.theory.closed_form import expected_intensity
 
-SHAPE, PIXEL_M = (200, 200), 172e-6
 Q_NM1 = np.linspace(0.05, 2.5, 200)
 #: with the noise that the errors in the files state
 INTENSITY = expected_intensity(Q_NM1, 3.0, 0.3) * np.random.default_rng(8).normal(1, 0.01, Q_NM1.size)
@@ -95,20 +93,14 @@ def curves(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def frames(tmp_path_factory: pytest.TempPathFactory, setup: Any) -> Path:
     """A folder of EDF frames with setup.poni: three good ones, and each kind of bad one."""
     folder = tmp_path_factory.mktemp("frames")
-    detector = detector_factory("Detector", {"pixel1": PIXEL_M, "pixel2": PIXEL_M, "max_shape": list(SHAPE)})
-    integrator = AzimuthalIntegrator(
-        dist=0.5, poni1=95.3 * PIXEL_M, poni2=101.6 * PIXEL_M, detector=detector, wavelength=1e-10
-    )
-    integrator.save(str(folder / "setup.poni"))
-    q, where = np.unique(integrator.array_from_unit(SHAPE, "center", "q_nm^-1").round(4), return_inverse=True)
-    expected = expected_intensity(q, 3.0, 0.3)[where].reshape(SHAPE) * integrator.solidAngleArray(SHAPE)
-    expected *= 3e6 / expected.sum()
+    setup.integrator.save(str(folder / "setup.poni"))
+    expected = setup.expect_material(3e6, 3.0, 0.3)
     rng = np.random.default_rng(7)
     images = {f"good_{n}": rng.poisson(expected) for n in (1, 2, 3)}
-    images |= {"wrong": rng.poisson(expected[:100]), "zero": np.zeros(SHAPE)}
+    images |= {"wrong": rng.poisson(expected[:100]), "zero": np.zeros(setup.shape)}
     for name, image in images.items():
         fabio.edfimage.EdfImage(data=image.astype(np.int32)).write(str(folder / f"{name}.edf"))
     (folder / "cut.edf").write_bytes((folder / "good_1.edf").read_bytes()[:2000])

@@ -14,8 +14,6 @@ import fabio
 import h5py
 import numpy as np
 import pytest
-from pyFAI.detectors import detector_factory
-from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 from pyfai_grf_pyfai.observer import PredictionObserver
 
 from pyfai_grf.analysis.rows import analyze_curve
@@ -23,27 +21,19 @@ from pyfai_grf.core.errors import BundleError, InputError
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.reduce.integrated import convert_result, is_counted
-from pyfai_grf.theory.closed_form import expected_intensity
 
-SHAPE, PIXEL_M, COUNTS, BINS = (200, 200), 172e-6, 1e6, 140
-
-
-@pytest.fixture(scope="module")
-def integrator() -> Any:
-    detector = detector_factory("Detector", {"pixel1": PIXEL_M, "pixel2": PIXEL_M, "max_shape": list(SHAPE)})
-    return AzimuthalIntegrator(
-        dist=0.5, poni1=95.3 * PIXEL_M, poni2=101.6 * PIXEL_M, detector=detector, wavelength=1e-10
-    )
+COUNTS, BINS = 1e6, 140
 
 
 @pytest.fixture(scope="module")
-def expected_frame(integrator: Any) -> np.ndarray:
+def integrator(setup: Any) -> Any:
+    return setup.integrator
+
+
+@pytest.fixture(scope="module")
+def expected_frame(setup: Any) -> np.ndarray:
     """The counts to be expected in each pixel, of a material with a = 3 nm and porosity 0.3."""
-    q = integrator.array_from_unit(SHAPE, "center", "q_nm^-1", scale=True)
-    radii, where = np.unique(q.round(4), return_inverse=True)
-    intensity = expected_intensity(np.maximum(radii, 1e-3), 3.0, 0.3)[where].reshape(SHAPE)
-    intensity = intensity * integrator.solidAngleArray(SHAPE)
-    return np.asarray(COUNTS * intensity / intensity.sum())
+    return setup.expect_material(COUNTS, 3.0, 0.3)
 
 
 @pytest.fixture
@@ -123,7 +113,7 @@ def test_material_by_name_of_its_bundle(process: Any, frames: list[str], small_b
 def test_sigma_is_that_of_the_counts(process: Any, expected_frame: np.ndarray, model: Model) -> None:
     """The variance of repeats is sigma^2; of pyFAI's Poisson sigma it is 0.02 to 0.6 times on frames of 10^5 counts."""
     rng = np.random.default_rng(2)
-    stack = rng.poisson(expected_frame / 10, size=(40, *SHAPE)).astype(np.int32)
+    stack = rng.poisson(expected_frame / 10, size=(40, *expected_frame.shape)).astype(np.int32)
     observer = PredictionObserver(model)
     process([stack], observer)
     curves = [result.curve for result in observer.results]
@@ -236,12 +226,14 @@ def test_other_error_models_and_data_keep_the_sigma_of_pyfai(integrator: Any, ex
     bare = convert_result(integrator.integrate1d_ng(data / 3, BINS, **settings), is_counts=is_counted(data / 3))
     assert bare.sigma is None
     assert bare.counts is None
-    dark = integrator.integrate1d_ng(data, BINS, error_model="poisson", dark=0.1 * np.ones(SHAPE), **settings)
+    dark = integrator.integrate1d_ng(
+        data, BINS, error_model="poisson", dark=0.1 * np.ones(expected_frame.shape), **settings
+    )
     np.testing.assert_array_equal(convert_result(dark).sigma, dark.sigma[dark.count > 0])
 
 
 def test_empty_bins_are_left_out(integrator: Any, expected_frame: np.ndarray) -> None:
-    q = integrator.array_from_unit(SHAPE, "center", "q_nm^-1", scale=True)
+    q = integrator.array_from_unit(expected_frame.shape, "center", "q_nm^-1", scale=True)
     mask = (q > 1.0) & (q < 1.2)
     result = integrator.integrate1d_ng(expected_frame.round(), BINS, unit="q_nm^-1", mask=mask, method="csr")
     curve = convert_result(result)
@@ -251,7 +243,7 @@ def test_empty_bins_are_left_out(integrator: Any, expected_frame: np.ndarray) ->
 
 
 def test_masked_altogether_is_refused(integrator: Any, expected_frame: np.ndarray) -> None:
-    mask = np.ones(SHAPE, bool)
+    mask = np.ones(expected_frame.shape, bool)
     mask[100, 150] = False
     result = integrator.integrate1d_ng(expected_frame, 2, unit="q_nm^-1", mask=mask, method=("no", "csc", "cython"))
     with pytest.raises(InputError, match="check the mask"):

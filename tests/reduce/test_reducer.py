@@ -224,7 +224,7 @@ def test_one_negative_pixel_in_a_sparse_float_frame_leaves_no_sigma_of_zero(setu
     frame = np.random.default_rng(11).poisson(setup.expect_frame(2e4, lambda q: 1 / (1 + (4 * q) ** 4)))
     frame = frame.astype(np.float32)
     frame[(setup.q > 2.0)] = 0.0  # many bins in a row without a photon
-    frame[100, 60] = -1.0
+    frame[100, 60] = -3.0
     curve = reduce_frame(frame, setup.integrator)
     assert "scatter" in curve.metadata["noise_model"]
     assert curve.sigma is not None
