@@ -15,7 +15,7 @@ import numpy as np
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.hdf5_files import open_hdf5
-from pyfai_grf.io.columns import Columns, to_numbers
+from pyfai_grf.io.columns import Columns, clean_title, to_numbers
 from pyfai_grf.io.curve_group import CurveGroup
 from pyfai_grf.io.curve_places import Places, find_places, find_title, shorten
 from pyfai_grf.io.hdf5_fields import clean_text
@@ -88,7 +88,7 @@ def _find(file: h5py.File, path: Path, place: str, parts: CurveGroup | Exception
         raise parts
     where = clean_text(f"{path}::{place}")
     return _Found(
-        where, place, parts, clean_text(find_title(file, place)), _find_slit(file[encode_name(place)], place, parts)
+        where, place, parts, clean_title(find_title(file, place)), _find_slit(file[encode_name(place)], place, parts)
     )
 
 
