@@ -189,6 +189,7 @@ def test_every_point_of_a_map_is_a_curve(tmp_path: Path) -> None:
     intensity = _write_map(tmp_path / "map.h5")
     curves = read_curves(tmp_path / "map.h5")
     assert [c.metadata["frame"] for c in curves] == list(range(6))
+    assert {(c.metadata["title"], c.metadata["entry"]) for c in curves} == {("diff_map", "entry_0000")}
     assert curves[5].metadata["position"] == {"slow": 1, "fast": 2}
     for curve, expected in zip(curves, intensity, strict=True):
         np.testing.assert_array_equal(curve.intensity, expected)
