@@ -11,7 +11,7 @@ import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.columns import Columns, find_factor
+from pyfai_grf.io.columns import Columns, clean_title, find_factor
 from pyfai_grf.io.safe_xml import Element, read_elements
 from pyfai_grf.io.slit import describe_length
 from pyfai_grf.io.text_table import read_bytes
@@ -41,8 +41,10 @@ def is_xml(start: bytes) -> bool:
     return text.startswith((b"<?xml", b"<SASroot", b"<!DOCTYPE", b"<!--"))
 
 
-def read_xml_columns(path: Path, inner: str = "") -> Iterator[Columns]:
-    """Yield the columns of every SASdata in the file at ``path``, or of those whose entry is called ``inner``.
+def read_xml_columns(path: Path, inner: str = "") -> Iterator[Columns | InputError]:
+    """Yield the columns of every SASdata in the file at ``path``, or what is wrong with it.
+
+    ``inner`` is the name, title or run of the entry that is wanted; "" for all.
 
     Raises
     ------
@@ -57,7 +59,10 @@ def read_xml_columns(path: Path, inner: str = "") -> Iterator[Columns]:
         asked = f"::{inner}: no entry is called so" if inner else ": no SASdata in it"
         raise InputError(f"{path}{asked}" + (f"; the file has {names}" if names else ""))
     for n in chosen:
-        yield _make_columns(found[n], labels[n], str(path) if len(found) == 1 else f"{path}::{labels[n]}")
+        try:
+            yield _make_columns(found[n], labels[n], str(path) if len(found) == 1 else f"{path}::{labels[n]}")
+        except InputError as problem:
+            yield problem
 
 
 def _read_root(content: bytes, where: str) -> list[_SasData]:
@@ -119,7 +124,7 @@ def _make_columns(data: _SasData, label: str, where: str) -> Columns:
     length = data.get_column("dQl")
     unit = units[0]
     slit = "" if length is None else describe_length(length, q, "dQl", unit)
-    metadata = {"source": where, "frame": 0, "title": data.entry.get("Title") or label}
+    metadata = {"source": where, "frame": 0, "title": clean_title(data.entry.get("Title") or label)}
     if intensity_unit := next(iter(sorted(data.units["I"])), ""):
         metadata["intensity_unit"] = intensity_unit
     return Columns(q, intensity, data.get_column("Idev"), None, unit, "Q", where, metadata, slit)

@@ -26,6 +26,8 @@ _OTHER_AXIS = re.compile(
 )
 #: no intensity and no q is as large: numbers beyond are damage, and would overflow in what follows
 _LARGEST = 1e100
+#: characters of a title that are kept
+_MAX_TITLE = 200
 #: a curve whose q is negative more often than this runs over something else
 _MOST_NEGATIVE = 0.25
 
@@ -69,8 +71,13 @@ def to_numbers(values: Any) -> FloatArray:
     """Return ``values`` as float64, with NaN in place of what is too large to be a measurement."""
     with np.errstate(all="ignore"):
         numbers = np.array(values, dtype=np.float64)
-        numbers[~(np.abs(numbers) < _LARGEST)] = np.nan
+        numbers[np.isfinite(numbers) & (np.abs(numbers) > _LARGEST)] = np.nan
     return numbers
+
+
+def clean_title(text: str) -> str:
+    """Return a title that a file gives on one line, without control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text[:_MAX_TITLE]).split())
 
 
 def is_angle(text: str) -> bool:

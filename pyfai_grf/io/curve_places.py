@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable
 
 import h5py
@@ -110,12 +111,11 @@ def find_title(file: h5py.File, place: str) -> str:
     return posixpath.basename(place)
 
 
-def shorten(place: str, places: Iterable[str]) -> str:
-    """Return the shortest name by which ``place`` can be asked for among ``places``."""
-    for name in place.strip("/").split("/"):
-        if sum(f"/{name}/" in f"{other}/" for other in places) == 1:
-            return name
-    return place
+def shorten_places(places: Iterable[str]) -> dict[str, str]:
+    """Return for each of ``places`` the first name on its path that no other has: by that it can be asked for."""
+    parts = {place: place.strip("/").split("/") for place in places}
+    count = Counter(name for names in parts.values() for name in dict.fromkeys(names))
+    return {place: next((n for n in names if count[n] == 1), place) for place, names in parts.items()}
 
 
 def _list_places(file: h5py.File) -> str:

@@ -38,7 +38,8 @@ def read_curves(source: str | Path, unit: str | None = None, columns: Sequence[s
     Returns
     -------
     list of Curve, q in 1/nm; ``metadata`` holds ``source``, ``frame``, ``title``, ``q_unit`` and ``q_unit_from``
-    ("file": as the file spells it, or "given": as ``unit`` does), and ``warnings``.
+    ("file": as the file spells it, or "given": as ``unit`` does), and ``warnings``; of HDF5 also ``entry``, the short
+    name by which the curve can be asked for, and in a map ``position``, axis -> index.
 
     Raises
     ------

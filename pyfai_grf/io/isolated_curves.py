@@ -74,8 +74,8 @@ def _exchange(
     """Yield the answers of the process; raises EOFError and others if it dies or talks nonsense."""
     assert process.stdin is not None
     assert process.stdout is not None
-    # as the user wrote it, for messages; the process has this one's working directory
-    send(process.stdin, {"path": os.fspath(path), "inner": inner, "limit_s": limit_s})
+    # the path as the user wrote it, for messages
+    send(process.stdin, {"folder": os.getcwd(), "path": os.fspath(path), "inner": inner, "limit_s": limit_s})
     while True:
         head, columns = receive(process.stdout)
         if columns is not None:

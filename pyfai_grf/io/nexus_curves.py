@@ -15,9 +15,9 @@ import numpy as np
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.hdf5_files import open_hdf5
-from pyfai_grf.io.columns import Columns, to_numbers
+from pyfai_grf.io.columns import Columns, clean_title, to_numbers
 from pyfai_grf.io.curve_group import CurveGroup
-from pyfai_grf.io.curve_places import Places, find_places, find_title, shorten
+from pyfai_grf.io.curve_places import find_places, find_title, shorten_places
 from pyfai_grf.io.hdf5_fields import clean_text
 from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, decode_name, encode_name, get_item, read_attribute, read_text
 from pyfai_grf.io.slit import describe_length, find_in_notes, is_smeared_name
@@ -32,12 +32,15 @@ _SLIT_NOTE = re.compile(r"slit|smear|wname", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Found:
-    """A curve or a stack of them: where it is, its datasets, what its file calls it, and what smeared it."""
+    """A curve or a stack of them: where it is, its datasets, what its file calls it, the name by
+    which it can be asked for, and what smeared it.
+    """
 
     where: str
     place: str
     parts: CurveGroup
     title: str
+    name: str
     slit: str
 
 
@@ -58,10 +61,10 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputE
             places = find_places(file, str(path), inner)
         except HDF5_FAILURES as problem:
             raise _name_damage(path, problem) from None
-        found = []
+        found, names = [], shorten_places(places)
         for place, parts in places.items():
             try:
-                found.append(_find(file, path, place, parts))
+                found.append(_find(file, path, place, parts, clean_text(names[place])))
             except HDF5_FAILURES as problem:
                 yield _name_damage(f"{path}::{place}", problem)
         twins = {other.place: one for one in found for other in found if one.slit and _are_twins(one, other)}
@@ -69,7 +72,7 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputE
         for one in found:
             if one.place in left_out:
                 continue
-            warnings = [_describe_twins(one, twins[one.place], path, places)] if one.place in twins else []
+            warnings = [_describe_twins(one, twins[one.place], path)] if one.place in twins else []
             try:
                 yield from _read_frames(one, warnings)
             except HDF5_FAILURES as problem:
@@ -82,13 +85,18 @@ def _name_damage(where: str | Path, problem: Exception) -> InputError:
     return InputError(f"{where}: damaged or incomplete HDF5 file ({describe_problem(problem)})")
 
 
-def _find(file: h5py.File, path: Path, place: str, parts: CurveGroup | Exception) -> _Found:
+def _find(file: h5py.File, path: Path, place: str, parts: CurveGroup | Exception, name: str) -> _Found:
     """Return what is known of a curve; raises what kept its group from being read."""
     if isinstance(parts, Exception):
         raise parts
     where = clean_text(f"{path}::{place}")
     return _Found(
-        where, place, parts, clean_text(find_title(file, place)), _find_slit(file[encode_name(place)], place, parts)
+        where,
+        place,
+        parts,
+        clean_title(find_title(file, place)),
+        name,
+        _find_slit(file[encode_name(place)], place, parts),
     )
 
 
@@ -133,11 +141,10 @@ def _are_twins(smeared: _Found, other: _Found) -> bool:
     return base == other.place.lower() or (smeared.title == other.title != "")
 
 
-def _describe_twins(one: _Found, smeared: _Found, path: Path, places: Places) -> str:
-    names = shorten(one.place, places), shorten(smeared.place, places)
+def _describe_twins(one: _Found, smeared: _Found, path: Path) -> str:
     return (
-        f"{path.name} holds {names[0]}, and {names[1]}, which is slit-smeared ({smeared.slit}) and left out; "
-        f"{path}::{names[0]} names the first alone"
+        f"{path.name} holds {one.name}, and {smeared.name}, which is slit-smeared ({smeared.slit}) and left out; "
+        f"{path}::{one.name} names the first alone"
     )
 
 
@@ -148,7 +155,7 @@ def _read_frames(found: _Found, warnings: list[str]) -> Iterator[Columns | Input
     shape = parts.intensity.shape[: parts.axis] + parts.intensity.shape[parts.axis + 1 :]
     frames = int(np.prod(shape))
     q = None if parts.q.ndim > 1 else to_numbers(parts.q[()])
-    metadata = {"source": found.where, "title": found.title, "warnings": warnings}
+    metadata = {"source": found.where, "title": found.title, "entry": found.name, "warnings": warnings}
     if intensity_unit := read_text(read_attribute(parts.intensity, "units")):
         metadata["intensity_unit"] = intensity_unit
     empty = []

@@ -92,6 +92,7 @@ def _answer(sink: IO[bytes], request: dict[str, Any]) -> None:
     from pyfai_grf.io.nexus_curves import read_nexus_columns
 
     limit_s = float(request["limit_s"])
+    os.chdir(request["folder"])
     faulthandler.dump_traceback_later(limit_s, exit=True, file=2)
     try:
         for found in read_nexus_columns(Path(request["path"]), request["inner"]):

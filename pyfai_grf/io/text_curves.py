@@ -124,11 +124,18 @@ def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path) -> 
     for line in near:
         match = _Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line)
         found += [match.group(1)] if match else []
-    found = [unit.strip() for unit in found if find_factor(unit) is not None]
+    found = [_close_brackets(unit) for unit in found if find_factor(unit) is not None]
     if len({find_factor(unit) for unit in found}) > 1:
         words = [repr(unit) for unit in dict.fromkeys(found)]
         raise InputError(f"{path}: the header says two q units, {' and '.join(words)}: correct it")
     return (found[0] if found else ""), axis
+
+
+def _close_brackets(unit: str) -> str:
+    """Return the unit without the bracket that closes what was opened before it."""
+    for opening, closing in ("()", "{}"):
+        unit = unit.strip() if opening in unit else unit.strip().rstrip(closing).strip()
+    return unit
 
 
 def _is_axis_line(line: str) -> bool:

@@ -17,6 +17,9 @@ MAX_BYTES = 64 * 1024 * 1024
 #: so many values, one a line, are a column
 _MIN_COLUMN = 10
 
+#: characters: more than the row of any table of curves has
+_LONGEST_ROW = 10_000
+
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
 _MISSING = {"", "nan", "-nan", "nan(ind)", "-nan(ind)", "na", "n/a", "null", "none", "--"}
 _MISSING |= {"-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan", "-1.#j", "1.#j"}
@@ -109,6 +112,8 @@ def _parse_row(line: str) -> Row | None:
     text = line.strip()
     if not text or text[0] in "#;":
         return ()
+    if len(text) > _LONGEST_ROW:
+        return None
     text = text.split("#")[0].rstrip()
     if ";" in text:
         cells = [cell.strip() for cell in text.split(";")]

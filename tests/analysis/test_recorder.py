@@ -78,7 +78,11 @@ def test_a_run_is_resumed_where_it_ended(model: Model, tmp_path: Path, is_killed
         first.record(make_curve(model, frame))
     if is_killed:  # as far as the file can tell: nothing completes it, and its writer is gone
         for writer in first._writers:
-            writer._release() if isinstance(writer, ResultsWriter) else writer.close()
+            if isinstance(writer, ResultsWriter):
+                writer._release()
+                writer._lock.release()
+            else:
+                writer.close()
     else:
         first.close()
     before = read_results(path)[1]

@@ -142,6 +142,26 @@ def test_unit_in_the_file_or_on_the_command_line(run: Callable[..., Done], curve
     assert "is q, read as" not in wrong.err  # it was given: that is not doubted
 
 
+def test_predict_uses_the_columns_and_the_part_that_are_named(
+    run: Callable[..., Done], small_bundle: Path, tmp_path: Path
+) -> None:
+    q = np.linspace(0.02, 4.0, 400)
+    intensity = 1e4 / (1 + (4 * q) ** 2) ** 2
+    np.savetxt(tmp_path / "curve.dat", np.column_stack([q, 0.02 * q, intensity, 0.01 * intensity]))
+    where = ("predict", tmp_path / "curve.dat", "--material", small_bundle, "--unit", "nm")
+    done = run(*where)
+    assert done.status == 1
+    assert "--columns q,I,sigma,dq" in done.err
+    named = ("--columns", "q,-,I,sigma", "--q-min", "0.05", "--q-max", "2.6", "-o", tmp_path / "out.h5")
+    assert run(*where, *named).status == 0
+    _, (row,) = read_results(tmp_path / "out.h5")
+    assert 0.05 <= row.curve.q_nm1[0] < 0.061  # a step of 0.01 more at most
+    assert 2.59 < row.curve.q_nm1[-1] <= 2.6
+    np.testing.assert_allclose(row.curve.intensity, np.interp(row.curve.q_nm1, q, intensity), rtol=1e-9)
+    assert row.curve.metadata["q_window_nm1"] == [0.05, 2.6]
+    assert "lie in the window from 5 per nm on" in run(*where, *named[:2], "--q-min", "5").err
+
+
 def test_holes_are_bridged(run: Callable[..., Done], curves: Path, small_bundle: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.h5"
     assert run("predict", curves / "holes.dat", "--material", small_bundle, "-o", output).status == 0
@@ -261,7 +281,7 @@ def test_bad_curves_among_good_ones(run: Callable[..., Done], curves: Path, smal
         "empty.dat": "empty",
         "noise.dat": "pyfai-grf analyze",
         "nothing.h5": "no one-dimensional curve",
-        "cut.h5": "damaged",
+        "cut.h5": "truncated file",
         "no*.xyz": "no file matches",
     }
     names = ["nm.dat", *bad, "angstrom.dat"]

@@ -197,5 +197,5 @@ def test_a_series_that_is_not_enabled_does_nothing(small_bundle: Path, tmp_path:
 def test_a_series_without_a_pattern_fails(small_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="PredictStructures") as caught:
         _run_series(small_bundle, nxdata_url=f"{tmp_path}/gone.h5::/x", output_file=str(tmp_path / "results.h5"))
-    assert "gone.h5: no such file" in str(caught.value.__cause__)
+    assert str(caught.value.__cause__).startswith("no such file: ")
     assert list(tmp_path.iterdir()) == []
