@@ -128,7 +128,9 @@ def test_description_leads_nowhere_that_an_index_does_not_have(installed: Instal
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
     assert metadata["Description-Content-Type"] == "text/markdown"
-    described = str(metadata.get_payload(decode=True), "utf-8").strip()
+    content = metadata.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    described = content.decode().strip()
     for target in re.findall(r"\]\(([^)]*)\)", described):
         assert target.startswith(("https://", "#")), f"{target} is not on an index"
     # every line of README.md is there as it is, but for those with links into this folder

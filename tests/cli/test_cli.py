@@ -167,7 +167,7 @@ def test_holes_are_bridged(run: Callable[..., Done], curves: Path, small_bundle:
     assert run("predict", curves / "holes.dat", "--material", small_bundle, "-o", output).status == 0
     _, (row,) = read_results(output)
     assert row.curve.q_nm1.size == Q_NM1.size - 2
-    assert "2 of 200 points" in row.extras["warnings"]
+    assert "2 of 200 points" in str(row.extras["warnings"])
     assert np.isfinite(row.prediction.values["a"])
 
 

@@ -16,7 +16,7 @@ import silx.io.nxdata
 
 from pyfai_grf.cli import main
 from pyfai_grf.cli.demo import format_table
-from pyfai_grf.core.records import Curve, Result
+from pyfai_grf.core.records import Curve, PredictionRow, Result
 from pyfai_grf.io.results import read_results
 
 FRAMES = ["demo_00001.cbf", "demo_00002.cbf"]
@@ -183,7 +183,7 @@ def test_impossible_material_is_refused_before_anything_is_written(
 def make_result(a: tuple[float, float, float], reason: str = "") -> Result:
     curve = Curve(np.array([0.1, 0.2]), np.array([1.0, 0.5]))
     (value, lower, upper) = ({"a": number} for number in a)
-    return Result("x", 0, curve, value, lower, upper, not reason, reason)
+    return Result("x", 0, curve, PredictionRow(value, lower, upper, not reason, reason))
 
 
 def test_table_is_honest() -> None:

@@ -21,7 +21,8 @@ from pyfai_grf.cli.progress import Progress, format_progress
     ],
 )
 def test_the_line(state, text):
-    assert format_progress(*state, "structures") == text
+    done, total, workers, rate = state
+    assert format_progress(done, total, workers, rate, "structures") == text
 
 
 def test_the_rate_is_that_of_the_last_minute(monkeypatch, capsys):

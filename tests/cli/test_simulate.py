@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ import pyfai_grf as grf
 from pyfai_grf.cli import main
 from pyfai_grf.core.versions import GENERATOR_VERSION
 
-VALUES = {"a": 3.0, "porosity": 0.6, "layer_fraction": 0.2, "shape": 32, "seed": 5, "device": "cpu"}
+VALUES: dict[str, Any] = {"a": 3.0, "porosity": 0.6, "layer_fraction": 0.2, "shape": 32, "seed": 5, "device": "cpu"}
 OPTIONS = [(f"--{name.replace('_', '-')}", str(value)) for name, value in VALUES.items()]
 COMMAND = ["simulate", *(text for option in OPTIONS for text in option)]
 
@@ -77,6 +78,7 @@ def test_refused_before_anything_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("old.tif").write_text("old")
+    found: Any
     try:
         found = main([*COMMAND, "-o", "curve.h5", *arguments])
     except SystemExit as stop:

@@ -34,8 +34,8 @@ def boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_makes_boxes_in_parts_and_a_table(boxes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder of few nodes and tiny boxes, begun by one part, ended by a run that does what is missing."""
-    nodes = {"thresholds": (-0.8, -0.2, 0.4, 0.9), "layer_fractions": (0.1, 0.25, 0.4, 0.6)}
-    open_boxes(Path(boxes), BoxSetting("power:n=6", 5, 96, 10.0, **nodes))
+    thresholds, layer_fractions = (-0.8, -0.2, 0.4, 0.9), (0.1, 0.25, 0.4, 0.6)
+    open_boxes(Path(boxes), BoxSetting("power:n=6", 5, 96, 10.0, thresholds, layer_fractions))
     counts = ["--count", "10", "--fine", "3", "--pair", "3", "--wide", "6"]
     assert _run([boxes, *counts, "--part", "1/2"]) == 0
     assert "2 fine, 5 coarse, 3 wide, 2 pair" in capsys.readouterr().out

@@ -61,7 +61,8 @@ def test_identity_is_bit_for_bit():
         (fine, np.searchsorted(fine, GRID)),  # points in between
         (GRID + 4e-7 * STEP, slice(None)),  # rounding of a file
     ):
-        curve = Points(q, *rng.uniform(0.5, 1, (3, len(q))), counts=5.0, metadata={"source": "x"})
+        intensity, sigma, weight = rng.uniform(0.5, 1, (3, len(q)))
+        curve = Points(q, intensity, sigma, weight, counts=5.0, metadata={"source": "x"})
         found = resample(curve, GRID)
         np.testing.assert_array_equal(found.q_nm1, GRID)
         for name in ("intensity", "sigma", "weight"):

@@ -39,8 +39,9 @@ def _observe(scan: Scan, setting: Setting, folder: Path) -> Answers:
     observer = PredictionObserver(MATERIAL)
     peers.integrate(scan, setting, folder / "integrated.h5", observer)
     found = {
-        row.frame: make_answer(row.values, row.lower, row.upper, row.is_applicable, row.reason)
+        row.frame: make_answer(said.values, said.lower, said.upper, said.is_applicable, said.reason)
         for row in observer.results
+        for said in (row.prediction,)
     }
     problems = observer.problems or ["no result and no problem"]
     return [found.get(index) or refuse(problems[0]) for index in range(scan.frames)]

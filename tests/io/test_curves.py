@@ -310,7 +310,8 @@ def test_links_that_cross_files_are_named_as_the_user_reaches_them(inner: str, t
     assert path == f"{tmp_path}/master.h5"
     assert place in reached.get(inner, {inner.removesuffix("/intensity").rstrip("/")})
     assert curve.metadata["title"] == ("chosen" if place == "/chosen" else "ascan")
-    _check(*read_curves(f"{path}::{place}"), sigma=None)  # a name that works when it is pasted
+    (again,) = read_curves(f"{path}::{place}")  # a name that works when it is pasted
+    _check(again, sigma=None)
 
 
 def test_group_without_attributes_is_read_by_its_names(tmp_path: Path) -> None:

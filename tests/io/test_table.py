@@ -54,8 +54,8 @@ def test_two_phases_leave_the_layer_empty(tmp_path, provenance, make_result):
     )
     row = make_result(0)
     said = row.prediction
-    parts = ({k: part[k] for k in ("a", "porosity")} for part in (said.values, said.lower, said.upper))
-    row = dataclasses.replace(row, prediction=PredictionRow(*parts, is_applicable=True))
+    values, lower, upper = ({k: part[k] for k in ("a", "porosity")} for part in (said.values, said.lower, said.upper))
+    row = dataclasses.replace(row, prediction=PredictionRow(values, lower, upper, is_applicable=True))
     with TableWriter(tmp_path / "out.csv", provenance) as table:
         table.append(row)
     (found,) = _read(tmp_path / "out.csv")

@@ -19,7 +19,8 @@ def test_the_published_density_is_stored_itself():
 
 @pytest.mark.parametrize("value", [np.exp(5), 1e3, 12345.678, np.exp(40)])
 def test_codes_are_off_by_half_a_step_at_most(value):
-    coded = Structure(0, 0, 1.0, 0.5, 0.1, encode_intensity(np.array([value])), *[np.zeros(0)] * 2, 0.0)
+    nothing = np.zeros(0)
+    coded = Structure(0, 0, 1.0, 0.5, 0.1, encode_intensity(np.array([value])), nothing, nothing, 0.0)
     assert abs(np.log(coded.intensity[0]) - np.log(value)) <= HALF_STEP * (1 + 1e-9)
 
 

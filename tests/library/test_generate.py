@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def test_a_structure_is_the_one_its_seed_and_parameters_give(undisturbed, index,
     point = get_point(6, index)
     assert stored.seed == get_seed(6, index)
     assert {name: getattr(stored, name) for name in point} == point
-    labels = make_structure(**point, shape=32, voxel_size=0.5, seed=stored.seed, device="cpu")
+    how: dict[str, Any] = {**point, "shape": 32, "voxel_size": 0.5, "seed": stored.seed, "device": "cpu"}
+    labels = make_structure(**how)
     shells = compute_shells(get_backend("cpu"), labels, 0.5, setting.nodes_nm1[-1])
     for row, density in enumerate(DENSITIES):
         exact = shells.compute_intensity(setting.nodes_nm1, density)

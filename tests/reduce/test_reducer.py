@@ -156,7 +156,10 @@ def test_every_kind_of_bad_pixel_is_left_out(setup: Any, tmp_path: Path, kind: s
     frame = np.full(setup.shape, 5, np.int32)
     clean = reduce_frame(np.where(bad, -1, frame), setup.integrator)
     frame[bad] = POISON
-    integrator, mask, flat, given = setup.copy_integrator(), None, None, frame
+    integrator = setup.copy_integrator()
+    mask: Any = None
+    flat: Any = None
+    given: Any = frame
     if kind == "user":
         mask = bad
     elif kind == "file":
@@ -352,8 +355,9 @@ def test_shapes_that_do_not_fit_are_named(setup: Any, poni: str) -> None:
     with pytest.raises(InputError, match=r"\(150, 160\).*\(200, 200\)"):
         reduce_frame(other, poni)
     for name in ("mask", "dark", "flat", "background"):
+        given: dict[str, Any] = {name: other}
         with pytest.raises(InputError, match=rf"{name} has shape \(150, 160\).*\(200, 200\)"):
-            reduce_frame(frame, poni, **{name: other})
+            reduce_frame(frame, poni, **given)
     with pytest.raises(InputError, match=r"\(200, 200\).*\(150, 160\)"):
         Reducer(ReductionSettings(poni)).reduce([make_frame(frame), make_frame(other)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.image
@@ -152,12 +153,12 @@ def test_masked_pixels_and_zeros_differ() -> None:
     frame = np.full((8, 8), 100, dtype=np.uint32)
     frame[0, 0] = 0
     frame[1, 1] = np.iinfo(np.uint32).max
-    masked = np.ma.masked_array(frame, mask=frame * 0)
+    masked = np.ma.masked_array(frame, mask=np.zeros(frame.shape, dtype=bool))
     masked[2, 2] = np.ma.masked
     figure = Figure()
     panel = figure.add_subplot()
     draw_frame(panel, masked)
-    shown = panel.images[0].get_array()
+    shown: Any = panel.images[0].get_array()
     assert not shown.mask[0, 0]
     assert shown.mask[1, 1]
     assert shown.mask[2, 2]

@@ -77,8 +77,11 @@ def test_self_conjugate_planes_have_the_variance_of_all_others(backend, shape, w
             error = np.sqrt(2 / (mask.sum() * n_seeds))
             assert part[mask].mean() / n_seeds / 2 == pytest.approx(1, abs=K * error), (axis, index)
     if shape % 2 == 0:
-        corners = np.ix_((0, shape // 2), (0, shape // 2), (0, shape // 2))
-        real = total[corners][kept[corners]]  # modes that are their own conjugates: a squared normal, variance 2
+        ends = np.array([0, shape // 2])
+        corners = np.ix_(ends, ends, ends)
+        real = np.asarray(total)[corners][
+            kept[corners]
+        ]  # modes that are their own conjugates: a squared normal, variance 2
         assert real.size >= 4
         assert real.mean() / n_seeds / 2 == pytest.approx(1, abs=K * np.sqrt(2 / (n_seeds * real.size)))
 

@@ -106,10 +106,12 @@ def test_sum_shells(engine, rng, shape):
                     v, s = layer[i, j, k], solid[i, j, k]
                     expected[:, n2] += abs(v) ** 2, (v * s.conjugate()).real, abs(s) ** 2
     xp = engine.xp
-    half = [xp.asarray(f[np.ix_(kept, kept, range(n_max + 1))].astype(np.complex64)) for f in (layer, solid)]
+    layer_half, solid_half = (
+        xp.asarray(f[np.ix_(kept, kept, np.arange(n_max + 1))].astype(np.complex64)) for f in (layer, solid)
+    )
     square = xp.asarray(numbers[kept] ** 2)
     squares = square, square, xp.arange(n_max + 1) ** 2
-    sums = engine.to_host(kernels.sum_shells(engine, *half, squares, n_max**2 + 1))
+    sums = engine.to_host(kernels.sum_shells(engine, layer_half, solid_half, squares, n_max**2 + 1))
     # complex64 amplitudes: 1e-7 each, sums in double precision; layer-solid terms cancel, so on the scale of the others
     scale = np.sqrt(expected[0] * expected[2])
     np.testing.assert_allclose(sums[[0, 2]], expected[[0, 2]], rtol=1e-6)
@@ -153,5 +155,5 @@ def test_the_number_of_threads_changes_nothing(threads):
     some, usual = get_backend("cpu", threads=threads), get_backend("cpu")
     one, other = (make_labels(backend, model, 4) for backend in (some, usual))
     np.testing.assert_array_equal(one, other)
-    sums = [compute_shells(backend, one, 0.5, 4.0).partials for backend in (some, usual)]
-    np.testing.assert_array_equal(*sums)
+    first, second = (compute_shells(backend, one, 0.5, 4.0).partials for backend in (some, usual))
+    np.testing.assert_array_equal(first, second)

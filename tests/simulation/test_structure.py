@@ -192,11 +192,11 @@ def test_faces_between_the_phases_follow_theory(backend, grid_covariance, a, por
     """Two neighbours differ with probability 2 (C(0) - C(dx)), exactly, along each axis."""
     shape, n_seeds = 64, 12
     model = StructureModel(a, porosity, 0.0, shape, 0.5, smoothing_nm=0.0)
-    faces = []
+    counts = []
     for seed in range(n_seeds):
         labels = make_labels(backend, model, seed)
-        faces.append(backend.to_host(count_boundaries(backend, labels))[:, 1])
-    faces = np.array(faces) / shape**3
+        counts.append(backend.to_host(count_boundaries(backend, labels))[:, 1])
+    faces = np.array(counts) / shape**3
     covariance = grid_covariance(a, porosity, shape, 0.5)
     expected = 2 * (covariance[0, 0, 0] - covariance[0, 0, 1])
     error = faces.std(axis=0, ddof=1) / np.sqrt(n_seeds)

@@ -39,8 +39,8 @@ def test_the_fit_finds_what_went_in() -> None:
         return nu * (0.1 + x**2 / (4 + x**2)), (1 - 0.2 * nu) * np.cos(x * t) + 0.3 * nu * np.sin(x * t) / (1 + x)
 
     ratio, coherence = expect(layer, thicknesses)
-    rows = [(v + 2e-3 * rng.standard_normal((1 + GROUPS, *v.shape)) / (1 + x)) for v in (ratio, coherence)]
-    pooled = Pooled(x, (0, 58, x.size), *rows, np.stack([layer] * (1 + GROUPS)), {})
+    ratios, coherences = (v + 2e-3 * rng.standard_normal((1 + GROUPS, *v.shape)) / (1 + x) for v in (ratio, coherence))
+    pooled = Pooled(x, (0, 58, x.size), ratios, coherences, np.stack([layer] * (1 + GROUPS)), {})
     table = make_table(pooled, BoxFolder(Path(), setting, thicknesses))
     nu, porosity = 0.23, float(ndtr(0.4))
     t = table.get_thickness(porosity, nu)

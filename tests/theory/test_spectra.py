@@ -202,7 +202,7 @@ def test_names_are_not_taken_twice(registry):
 
 
 def test_installed_packages_bring_spectra(registry, monkeypatch, caplog):
-    package = types.ModuleType("grf_plugin")
+    package: Any = types.ModuleType("grf_plugin")
     package.Mine = make_class(lambda k, p: np.exp(-p * k * k), "installed")
     monkeypatch.setitem(sys.modules, "grf_plugin", package)
     asked = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ class Square:
 class Threads(Square):
     """Tells the device and the number of threads of whoever does it."""
 
-    def run(self, backend, index):  # type: ignore[no-untyped-def]
+    def run(self, backend, index):
         return backend.device, backend.threads
 
 
@@ -57,3 +58,13 @@ class Fail(Square):
         if index == 3:
             raise MemoryError("Unable to allocate\n9 GB")
         return index**2
+
+
+@dataclass(frozen=True)
+class Raise(Square):
+    """Raises what it is given."""
+
+    problem: Exception = dataclasses.field(default_factory=Exception)
+
+    def run(self, backend: object, index: int) -> int:
+        raise self.problem

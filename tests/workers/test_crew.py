@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pyfai_grf.core.errors import DeviceError, GrfError
-from pyfai_grf.workers.crew import _AHEAD, Crew, _run_window, open_workers
+from pyfai_grf.workers.crew import _AHEAD, Crew, _Pool, _run_window, open_workers
 
 
 def test_alone_it_works_in_order(chores):
@@ -28,7 +30,7 @@ def test_a_device_that_is_not_there(chores):
 # --- the window -------------------------------------------------------------------------------------------------------
 
 
-class CountingPool:
+class CountingPool(_Pool[Any]):
     """A pool in this thread, of a changing number of workers, that knows how much it was given."""
 
     def __init__(self, workers):
@@ -40,7 +42,7 @@ class CountingPool:
         return self.workers.pop(0) if len(self.workers) > 1 else self.workers[0]
 
     def submit(self, group):
-        self.waiting.append(Task(group))
+        self.waiting.append(Future(group))
         self.most = max(self.most, len(self.waiting))
         return self.waiting[-1]
 
@@ -48,8 +50,13 @@ class CountingPool:
         self.waiting = [task for task in self.waiting if task not in futures]
         return [(list(future.group), 0.4 * len(future.group)) for future in futures]
 
+    def close(self):
+        pass
 
-class Task:
+
+class Future:
+    """Done at once."""
+
     def __init__(self, group):
         self.group = group
 
@@ -61,7 +68,7 @@ def test_few_tasks_are_under_way_however_many_there_are():
     pool = CountingPool([3])
     drawn = []
     numbers = (drawn.append(i) or i for i in range(10**6))
-    work = _run_window(pool, numbers)
+    work: Iterator[Any] = _run_window(pool, numbers)
     for _ in range(50):
         next(work)
     assert pool.most == _AHEAD * 3

@@ -29,23 +29,14 @@ def test_what_goes_wrong_is_one_line_with_a_hint(chores):
     [(ValueError("a\n  b"), "ValueError: a b"), (KeyError(), "KeyError: no further text")],
 )
 def test_other_problems_have_no_advice(chores, problem, text):
-    class Raise(chores.Square):
-        def run(self, backend, index):
-            raise problem
-
     with pytest.raises(GrfError) as found:
-        attempt_task(Raise(), get_backend("cpu"), 7)
+        attempt_task(chores.Raise(problem), get_backend("cpu"), 7)
     assert str(found.value) == f"square 7 failed ({text})"
     assert found.value.hint == ""
 
 
 def test_an_error_of_our_own_stays_as_it_is(chores):
     own = InputError("the porosity is 2")
-
-    class Raise(chores.Square):
-        def run(self, backend, index):
-            raise own
-
     with pytest.raises(InputError) as found:
-        attempt_task(Raise(), get_backend("cpu"), 7)
+        attempt_task(chores.Raise(own), get_backend("cpu"), 7)
     assert found.value is own
