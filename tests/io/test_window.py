@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyfai_grf.io.window import check_window, select_window
 
 from pyfai_grf.core.errors import InputError, QRangeError
 from pyfai_grf.core.records import Curve
-from pyfai_grf.io.window import check_window, select_window
 
 Q = np.arange(1, 41) / 10  # 0.1 to 4 per nm
 

@@ -11,6 +11,7 @@ from pyfai_grf.core.errors import BundleError, InputError, QRangeError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.features.specification import make_spec
 from pyfai_grf.learn.bundle import load_model, save_model
+from pyfai_grf.learn.bundle_files import seal_description
 from pyfai_grf.learn.evaluate import describe_model, evaluate_model
 from pyfai_grf.learn.examples import count_photons, make_examples
 from pyfai_grf.learn.settings import TrainSettings
@@ -97,7 +98,8 @@ def test_bundle_names_its_spectrum_and_is_refused_where_it_is_unknown(matern_mod
     text = json.loads(path.read_text())
     assert text["spectrum"] == text["provenance"]["spectrum"] == MATERN
     for name, reason in (("of-somebody:p=1", "no spectrum is called 'of-somebody'"), ("dab", "fractal")):
-        path.write_text(json.dumps({**text, "spectrum": name}))
+        unsealed = {key: value for key, value in text.items() if key != "description_sha256"}
+        path.write_text(json.dumps(seal_description({**unsealed, "spectrum": name}, text["sha256"])))
         with pytest.raises(BundleError, match=f"trained for a spectrum that cannot be used here.*{reason}"):
             load_model(tmp_path / "bundle")
 
