@@ -63,6 +63,8 @@ def clean_curve(curve: Curve) -> Points:
 def select_window(curve: Curve, q_min: float | None = None, q_max: float | None = None) -> Curve:
     """Return the part of ``curve`` from ``q_min`` to ``q_max``, in 1/nm; None for its own end.
 
+    What was asked for stands in ``metadata["q_window_nm1"]``.
+
     Raises
     ------
     InputError
@@ -84,6 +86,7 @@ def select_window(curve: Curve, q_min: float | None = None, q_max: float | None 
         intensity=curve.intensity[part],
         sigma=None if curve.sigma is None else curve.sigma[part],
         weight=None if curve.weight is None else curve.weight[part],
+        metadata={**curve.metadata, "q_window_nm1": [q_min, q_max]},
         alternative=None if curve.alternative is None else select_window(curve.alternative, q_min, q_max),
     )
 

@@ -21,7 +21,7 @@ _WINDOW = 31
 _LOGARITHM_LIMIT = 0.2
 # from this part of values at or below zero in a window on the points are sparse counts or noise: most may be equal,
 # so that a median says nothing, and none stands out, so that the mean square is safe
-_SPARSE = 0.02
+_SPARSE = 0.08
 # a window with fewer points that are not zero says nothing: a wider one is taken
 _FEWEST_COUNTED, _WIDER = 8, 155
 # of the differences that tell a correlation; the factor by which those of twice the order may scatter less; the fewest
@@ -36,7 +36,7 @@ def estimate_sigma(q: FloatArray, intensity: FloatArray, is_robust: bool = True,
 
     Differences of ``order`` 3 (divided, so that q, increasing, need not be equidistant) remove what is locally a
     parabola. Their median absolute value over 31 points gives the scatter: of log I, relative, where I is positive
-    and scatters by less than 20 %, of I itself elsewhere; where more than 2 % of the window is not positive, or
+    and scatters by less than 20 %, of I itself elsewhere; where more than 8 % of the window is not positive, or
     without ``is_robust``, their root mean square.
 
     Its limits: a window of 31 points knows its sigma to about 30 %. Structure as sharp as four points counts as noise

@@ -52,6 +52,7 @@ def list_groups(queue: FrameQueue, average: int | None) -> list[list[tuple[str, 
 def test_groups(average: int | None, expected: list[list[str | int]]) -> None:
     found = []
     for group in list_groups(FrameQueue(list(FILES), read), average):
+        assert isinstance(group, list)
         flat: list[str | int] = []
         for source, index in group:
             flat += [index] if source in flat else [source, index]

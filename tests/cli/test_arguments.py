@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from pyfai_grf.cli.arguments import add_curve_arguments, add_window_arguments, check_window_arguments
+from pyfai_grf.cli.arguments import add_curve_arguments, add_window_arguments, get_window
 
 
 def _parse(*words: str) -> argparse.Namespace:
@@ -14,7 +14,7 @@ def _parse(*words: str) -> argparse.Namespace:
     add_curve_arguments(parser)
     add_window_arguments(parser)
     options = parser.parse_args(words)
-    check_window_arguments(options)
+    get_window(options)
     return options
 
 

@@ -153,13 +153,13 @@ def test_predict_uses_the_columns_and_the_part_that_are_named(
     assert done.status == 1
     assert "--columns q,I,sigma,dq" in done.err
     named = ("--columns", "q,-,I,sigma", "--q-min", "0.05", "--q-max", "2.6", "-o", tmp_path / "out.h5")
-    assert run(*where, *named).status == 0
+    assert run(*where, *named).status == 1  # a curve of another kind: the only one, and the model does not apply
     _, (row,) = read_results(tmp_path / "out.h5")
     assert 0.05 <= row.curve.q_nm1[0] < 0.061  # a step of 0.01 more at most
     assert 2.59 < row.curve.q_nm1[-1] <= 2.6
     np.testing.assert_allclose(row.curve.intensity, np.interp(row.curve.q_nm1, q, intensity), rtol=1e-9)
     assert row.curve.metadata["q_window_nm1"] == [0.05, 2.6]
-    assert "lie in the window from 5 per nm on" in run(*where, *named[:2], "--q-min", "5").err
+    assert "0 points lie between 5 and inf per nm" in run(*where, *named[:2], "--q-min", "5").err
 
 
 def test_holes_are_bridged(run: Callable[..., Done], curves: Path, small_bundle: Path, tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_wrong_usage(
         (["generate", "nowhere/library.h5", "--count", "1", "--shape", "32", "--device", "cpu"], "there is no folder"),
         (["evaluate", "missing"], "there is no model"),
         (["models", "missing"], "there is no model"),
-        (["export", "missing.h5"], "there is no file"),
+        (["export", "missing.h5"], "no such file"),
     ],
 )
 def test_what_cannot_be_done(
