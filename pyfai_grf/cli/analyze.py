@@ -133,5 +133,5 @@ def _draw(options: argparse.Namespace, model: Model, printer: Printer) -> None:
     if first is None or len(rows) > 1:
         draw_results(options.plot, model, rows)
         return
-    frame = next(f for f in read_frames(first.source) if f.index == first.frame)
+    frame = next(read_frames(first.source, first.frame))
     draw_results(options.plot, model, rows, first.curve, frame=np.ma.masked_array(frame.data, frame.bad))

@@ -10,34 +10,25 @@ import atexit
 import contextlib
 import logging
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from typing import IO, Any, NoReturn
 
+from pyfai_grf.core.child_process import OUT_OF_TIME, PATIENCE_S, describe_end, end_child, start_child
 from pyfai_grf.frames import wire
 from pyfai_grf.frames.frame import Frame
 
 _LOGGER = logging.getLogger(__name__)
 
-#: seconds that opening a file, or reading a frame of it, may take
+#: seconds that opening a file, or reading a frame of it, may take, and more for a large file
 TIME_LIMIT_S = 30.0
-#: bytes of the file that are worth a second more, up to a size for which nobody has to wait for hours
-_BYTES_PER_S, _MOST_BYTES = 4e6, 2**31
 #: processes that may end before the frame they were asked for is given up, whoever ended them
 _ATTEMPTS = 3
-#: exit status of a process whose clock ran out, as faulthandler sets it
-_OUT_OF_TIME = 1
-#: seconds for a process that has closed its output to end
-_PATIENCE_S = 5.0
 #: a frame has some MB, a pipe otherwise 64 kB
 _PIPE_BYTES = 2**20
 _CODE = "from pyfai_grf.frames.decoder_process import serve; serve()"
-#: no console window, and no Ctrl-C
-_WINDOWS_FLAGS = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
 class CannotStartError(Exception):
@@ -64,15 +55,6 @@ class Answer:
     problem: str = ""
     count: int | None = None
     has_died: bool = False
-
-
-def compute_time_limit(path: str) -> float:
-    """Return the seconds that a step of reading ``path`` may take, generous for slow disks and large files."""
-    try:
-        size = os.path.getsize(path)
-    except OSError:
-        size = 0
-    return TIME_LIMIT_S + min(size, _MOST_BYTES) / _BYTES_PER_S
 
 
 class Decoder:
@@ -105,12 +87,12 @@ class Decoder:
                     self._exchange(request, answer)
                     return answer
                 except (EOFError, OSError, ValueError, KeyError, TypeError):
-                    status = self._end(_PATIENCE_S)
+                    status = self._end(PATIENCE_S)
                 except BaseException:  # Ctrl-C, say: half a frame is left in the pipe
                     self._end()
                     raise
                 # death may have come over another frame, read ahead, or from outside: only a second one counts
-                if self._begun == (request.number, request.index) and (attempt or status == _OUT_OF_TIME):
+                if self._begun == (request.number, request.index) and (attempt or status == OUT_OF_TIME):
                     break
             answer.problem, answer.has_died = _describe_death(request, status), True
             return answer
@@ -144,25 +126,17 @@ class Decoder:
             return
         if self._obstacle:
             raise CannotStartError(self._obstacle)
-        if not sys.executable or getattr(sys, "frozen", False):  # a frozen program would start itself
-            self._give_up("there is no Python interpreter to start")
         self._is_ready, self._begun = False, None
         self._closed.clear()
         try:
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process lives)
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-W", "ignore", "-c", _CODE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env=os.environ | _make_environment(),
-                start_new_session=True,  # Ctrl-C is for this process alone
-                creationflags=_WINDOWS_FLAGS,
-            )
+            # it does no algebra that is worth a thread
+            self._process = start_child(_CODE, {"OPENBLAS_NUM_THREADS": "1"}, self._errors)
         except OSError as problem:
+            if self._errors is not None:
+                self._errors.close()
             self._give_up(problem.strerror or str(problem))
-        else:
-            _widen_pipe(self._process)
+        _widen_pipe(self._process)
 
     def _give_up(self, obstacle: str) -> NoReturn:
         """Keep in mind that no process can be started."""
@@ -217,7 +191,7 @@ class Decoder:
         assert self._process is not None
         assert self._errors is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_PATIENCE_S)
+            self._process.wait(PATIENCE_S)
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else f"exit status {self._process.returncode}"
@@ -227,13 +201,9 @@ class Decoder:
         if (process := self._process) is None:
             return 0
         self._process = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience_s)
-        process.kill()
-        for stream in filter(None, (process.stdin, process.stdout, self._errors)):
-            with contextlib.suppress(OSError):  # of what was still to be sent
-                stream.close()
-        return process.wait()
+        if self._errors is not None:
+            self._errors.close()
+        return end_child(process, patience_s)
 
 
 def get_decoder() -> Decoder:
@@ -256,11 +226,6 @@ def _stop() -> None:
         _decoder.stop()
 
 
-def _make_environment() -> dict[str, str]:
-    """Return the variables of the process: where to import from, and one thread for the algebra that it does not do."""
-    return {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path), "OPENBLAS_NUM_THREADS": "1"}
-
-
 def _widen_pipe(process: subprocess.Popen[bytes]) -> None:
     """Let a frame through in few portions, where the system lets us choose."""
     try:
@@ -276,9 +241,6 @@ def _widen_pipe(process: subprocess.Popen[bytes]) -> None:
 def _describe_death(request: Request, status: int) -> str:
     """Return in one line how the process ended over a request."""
     where = f"{request.name}: frame {request.index}"
-    if status == _OUT_OF_TIME:
+    if status == OUT_OF_TIME:
         return f"{where} was not read within {request.limit_s:.0f} s: the file is damaged, or its disk too slow"
-    if status < 0:
-        with contextlib.suppress(ValueError):
-            return f"{where} cannot be read: decoding it ended in {signal.Signals(-status).name}: the file is damaged"
-    return f"{where} cannot be read: decoding it ended with status {status:#x}: the file is damaged"
+    return f"{where} cannot be read: decoding it {describe_end(status)}: the file is damaged"

@@ -8,7 +8,6 @@ the C library, which runs also while a decoder never returns.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import logging
 import os
 import traceback
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from pyfai_grf.core.child_process import limit_memory, limit_time, take_pipes
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.frames import wire
 from pyfai_grf.frames.frame import Frame
@@ -29,8 +29,6 @@ _MOST_OPEN = 8
 _MOST_MESSAGES = 20
 #: exit status after an error that is nobody's file; 1 is that of the clock
 _FAILED = 3
-#: memory beyond this, or half of what the machine has, is given to no frame
-_MOST_MEMORY, _LEAST_MEMORY = 16 * 2**30, 2 * 2**30
 
 
 @dataclass
@@ -90,7 +88,7 @@ class _Desk:
             while len(self._sources) >= _MOST_OPEN:
                 self._close(next(iter(self._sources)))
             self._begin(number, request["index"])
-            with _limit_time(request["limit_s"]), _report():
+            with limit_time(request["limit_s"]), _report():
                 stack = open_stack(request["path"], request["inner"], request["name"])
             self._sources[number] = _Source(stack, request["limit_s"])
         source = self._sources[number] = self._sources.pop(number)  # the last one used is the last one closed
@@ -102,7 +100,7 @@ class _Desk:
             self._begin(number, index)
             source.ready_at = index
             try:
-                with _limit_time(source.limit_s), _report():
+                with limit_time(source.limit_s), _report():
                     source.ready = source.stack.read(index)
             except InputError as problem:
                 source.ready = problem
@@ -136,12 +134,9 @@ class _Desk:
 
 def serve() -> None:
     """Answer requests on standard input until the client is gone."""
-    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):  # nothing that a library prints may get between the answers
-        os.dup2(null, stream)
+    source, sink = take_pipes()
     log = _collect_messages()
-    _limit_memory()
+    limit_memory()
     wire.send(sink, {"ready": True})
     desk = _Desk(sink, log)
     status = 0
@@ -153,15 +148,6 @@ def serve() -> None:
     except BaseException:
         status = _FAILED
     os._exit(status)  # without another try at sending what nobody reads
-
-
-@contextlib.contextmanager
-def _limit_time(limit_s: float) -> Iterator[None]:
-    faulthandler.dump_traceback_later(limit_s, exit=True, file=2)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager
@@ -182,22 +168,9 @@ def _collect_messages() -> list[list[Any]]:
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if len(log) < _MOST_MESSAGES:
-                log.append([record.name, record.levelno, record.getMessage()[:2000]])
+                with contextlib.suppress(Exception):  # a library's mistake about its own message
+                    log.append([record.name, record.levelno, record.getMessage()[:2000]])
 
     logging.basicConfig(handlers=[Collector()], level=logging.WARNING)
     _LOGGER.setLevel(logging.INFO)
     return log
-
-
-def _limit_memory() -> None:
-    """Let a frame that claims 100 GB fail instead of driving the machine into swapping; leave no core files."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):
-        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        most = min(_MOST_MEMORY, max(_LEAST_MEMORY, physical // 2))
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))

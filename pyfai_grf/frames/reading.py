@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pyfai_grf.core.child_process import compute_time_limit
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.files import check_regular_file
-from pyfai_grf.frames.decoder import Answer, CannotStartError, Request, compute_time_limit, get_decoder
+from pyfai_grf.frames import decoder
+from pyfai_grf.frames.decoder import Answer, CannotStartError, Request, get_decoder
 from pyfai_grf.frames.frame import Frame
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ def _make_request(source: str) -> Request:
     name, _, inner = source.partition("::")
     check_regular_file(name)
     path = os.path.abspath(name)
-    return Request(next(_numbers), path, inner, name, limit_s=compute_time_limit(path))
+    return Request(next(_numbers), path, inner, name, limit_s=compute_time_limit(path, decoder.TIME_LIMIT_S))
 
 
 def _get_stamp(path: str) -> tuple[int, int]:

@@ -6,25 +6,27 @@ import atexit
 import contextlib
 import logging
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pyfai_grf.core.child_process import (
+    OUT_OF_TIME,
+    PATIENCE_S,
+    compute_time_limit,
+    describe_end,
+    end_child,
+    start_child,
+)
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.files import check_regular_file
 from pyfai_grf.io.columns import Columns
-from pyfai_grf.io.reading_process import OUT_OF_TIME, receive, send
+from pyfai_grf.io.reading_process import receive, send
 
 _LOGGER = logging.getLogger(__name__)
 
 #: seconds that a step may take: opening a file and searching it, or reading one curve
 TIME_LIMIT_S = 60.0
-#: bytes of the file that are worth a second more, up to a size for which nobody has to wait for hours
-_BYTES_PER_S, _MOST_BYTES = 4e6, 2**31
-#: seconds for a process that has closed its output to end
-_PATIENCE_S = 5.0
 _CODE = "from pyfai_grf.io.reading_process import serve; serve()"
 
 #: processes that wait for work, and whose children they are
@@ -43,7 +45,7 @@ def read_isolated_columns(path: Path, inner: str = "", limit_s: float | None = N
         As ``read_nexus_columns``.
     """
     check_regular_file(path)
-    limit_s = _compute_limit(path) if limit_s is None else limit_s
+    limit_s = compute_time_limit(path, TIME_LIMIT_S) if limit_s is None else limit_s
     try:
         process = _take_process()
     except OSError as problem:
@@ -60,12 +62,12 @@ def read_isolated_columns(path: Path, inner: str = "", limit_s: float | None = N
         is_done = True
         raise
     except (EOFError, OSError, ValueError, KeyError, TypeError):
-        yield InputError(f"{path}: {_describe_death(_end(process, _PATIENCE_S), limit_s)}: the file is damaged")
+        yield InputError(f"{path}: {_describe_death(end_child(process, PATIENCE_S), limit_s)}: the file is damaged")
     finally:
         if is_done and process.poll() is None:
             _idle.append(process)
         else:
-            _end(process)
+            end_child(process)
 
 
 def _exchange(
@@ -98,45 +100,15 @@ def _take_process() -> subprocess.Popen[bytes]:
         while (process := _idle.pop()).poll() is not None:
             pass
         return process
-    if not sys.executable or getattr(sys, "frozen", False):  # a frozen program would start itself
-        raise OSError("there is no Python interpreter to start")
-    found = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-W", "ignore", "-c", _CODE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": found, "OPENBLAS_NUM_THREADS": "1"},
-        start_new_session=True,  # Ctrl-C is for this process alone
-    )
-
-
-def _compute_limit(path: Path) -> float:
-    return TIME_LIMIT_S + min(path.stat().st_size, _MOST_BYTES) / _BYTES_PER_S
-
-
-def _end(process: subprocess.Popen[bytes], patience_s: float = 0.0) -> int:
-    """End the process, unless it ends by itself, and return its exit status."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(patience_s)
-    process.kill()
-    for stream in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(OSError):  # of what was still to be sent
-            stream.close()
-    return process.wait()
+    return start_child(_CODE, {"OPENBLAS_NUM_THREADS": "1"}, subprocess.DEVNULL)
 
 
 def _describe_death(status: int, limit_s: float) -> str:
-    if status == OUT_OF_TIME:
-        return f"not read within {limit_s:.0f} s"
-    if status < 0:
-        with contextlib.suppress(ValueError):
-            return f"reading it ended in {signal.Signals(-status).name}"
-    return f"reading it ended with status {status:#x}"
+    return f"not read within {limit_s:.0f} s" if status == OUT_OF_TIME else f"reading it {describe_end(status)}"
 
 
 @atexit.register
 def _end_idle() -> None:
     if _owner == os.getpid():
         for process in _idle:
-            _end(process)
+            end_child(process)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from pyfai_grf.core.backend import Backend, count_cores, get_backend
+from pyfai_grf.core.child_process import end_child, start_child
 from pyfai_grf.core.errors import GrfError
 from pyfai_grf.workers.work import Task, attempt_group
 
@@ -55,7 +56,7 @@ class ProcessPool(Generic[T]):
             process.kill()
         self._threads.shutdown()
         for process in filter(None, self._processes):
-            _end_process(process)
+            end_child(process)
 
     def _ask(self, group: tuple[int, ...]) -> tuple[list[T], float]:
         """Return the results from this thread's process, which is started again if it has died."""
@@ -67,7 +68,7 @@ class ProcessPool(Generic[T]):
             try:
                 answer = _talk(process, group)
             except (EOFError, OSError, pickle.UnpicklingError):
-                _end_process(process)
+                end_child(process)
                 if self._is_closing:
                     break
                 continue
@@ -82,13 +83,9 @@ class ProcessPool(Generic[T]):
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         if (dead := self._processes[number]) is not None:
-            _end_process(dead)
-        process = self._processes[number] = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | self.get_environment(number),
-            start_new_session=True,  # Ctrl-C is for the client alone
+            end_child(dead)
+        process = self._processes[number] = start_child(
+            f"from {__name__} import serve; serve()", self.get_environment(number)
         )
         with contextlib.suppress(OSError):  # a process that is dead already is noticed with the first tasks
             _send((*self._orders, self._count_threads(number)), process)
@@ -100,11 +97,10 @@ class ProcessPool(Generic[T]):
         return max(1, cores // processes + (number < cores % processes))
 
     def get_environment(self, number: int) -> dict[str, str]:
-        """Return the environment of process ``number``: where to import from, how many threads, which GPU."""
+        """Return what the environment of process ``number`` has of its own: how many threads, which GPU."""
         threads = str(self._count_threads(number))
         gpu = {"CUDA_VISIBLE_DEVICES": self._gpus[number % len(self._gpus)]} if self._gpus else {}
         return {
-            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads),
             **gpu,
         }
@@ -126,14 +122,6 @@ def _send(message: Any, process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     pickle.dump(message, process.stdin)
     process.stdin.flush()
-
-
-def _end_process(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    for stream in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(OSError):  # there may be something left to send
-            stream.close()
-    process.wait()
 
 
 def serve() -> None:

@@ -18,8 +18,9 @@ import hdf5plugin
 import numpy as np
 import pytest
 
+from pyfai_grf.core import messages
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.frames import decoder, wire
+from pyfai_grf.frames import decoder
 from pyfai_grf.frames.frame import Frame
 from pyfai_grf.frames.images import announce_source, read_frames, read_mean, read_series
 
@@ -161,7 +162,7 @@ def test_an_interrupt_in_the_middle_of_a_frame_leaves_nothing_behind(
         def interrupt(stream: Any, buffer: Any) -> Any:
             raise KeyboardInterrupt
 
-        patch.setattr(wire, "_read", interrupt)
+        patch.setattr(messages, "_fill", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(frames)
     assert collect(frames) == ([1, 2], [])

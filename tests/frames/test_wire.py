@@ -51,9 +51,3 @@ def test_what_is_not_a_frame_is_an_error(about: dict) -> None:
     text = json.dumps({"frame": {"source": "", "index": 0, "metadata": {}, **about}}).encode()
     with pytest.raises((ValueError, KeyError, TypeError)):
         wire.receive(io.BytesIO(struct.pack(">I", len(text)) + text + bytes(100)))
-
-
-@pytest.mark.parametrize("content", [b"\xff\xff\xff\xff", b"\0\0\0\2{", b"\0\0\0\4nope", b"\0"])
-def test_what_is_not_a_message_is_an_error(content: bytes) -> None:
-    with pytest.raises((ValueError, EOFError)):
-        wire.receive(io.BytesIO(content))
