@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,9 +33,7 @@ _SLIT_NOTE = re.compile(r"slit|smear|wname", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Found:
-    """A curve or a stack of them: where it is, its datasets, what its file calls it, the name by
-    which it can be asked for, and what smeared it.
-    """
+    """A curve or a stack of them; ``name`` is the short one by which it can be asked for."""
 
     where: str
     place: str
@@ -67,7 +66,7 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputE
                 found.append(_find(file, path, place, parts, clean_text(names[place])))
             except HDF5_FAILURES as problem:
                 yield _name_damage(f"{path}::{place}", problem)
-        twins = {other.place: one for one in found for other in found if one.slit and _are_twins(one, other)}
+        twins = _find_twins(found)
         left_out = {one.place for one in twins.values()}
         for one in found:
             if one.place in left_out:
@@ -133,12 +132,26 @@ def _simplify(value: Any) -> Any:
     return float(single) if isinstance(single, int | float | np.number) else read_text(single)
 
 
-def _are_twins(smeared: _Found, other: _Found) -> bool:
-    """Return whether ``other`` is the desmeared curve of the same sample."""
-    if other.slit or smeared is other:
-        return False
-    base = smeared.place.lower().replace("_smr", "")
-    return base == other.place.lower() or (smeared.title == other.title != "")
+def _find_twins(found: list[_Found]) -> dict[str, _Found]:
+    """Return place of a curve -> the slit-smeared curve of the same sample, by Irena's names or by their titles."""
+    good = [one for one in found if not one.slit]
+    places, titles = ({get_key(one): one for one in good} for get_key in (_get_base, _get_title))
+    twins = {}
+    for smeared in (one for one in found if one.slit):
+        title = _get_title(smeared)
+        other = places.get(_get_base(smeared)) or (titles.get(title) if title else None)
+        if other is not None:
+            twins[other.place] = smeared
+    return twins
+
+
+def _get_base(one: _Found) -> str:
+    return one.place.lower().replace("_smr", "")
+
+
+def _get_title(one: _Found) -> str:
+    """Return the title that the entry has, "" where it has none and the group's own name stands for it."""
+    return "" if one.title == posixpath.basename(one.place) else one.title
 
 
 def _describe_twins(one: _Found, smeared: _Found, path: Path) -> str:

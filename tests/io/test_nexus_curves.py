@@ -112,10 +112,11 @@ def test_smeared_twin_is_named_and_left_out_and_refused_where_it_is_asked_for(tm
         read_curves(f"{path}::Rh3_SMR")
 
 
-def test_smeared_curve_without_twin_is_refused_and_the_others_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("title", ["A", ""])
+def test_smeared_curve_without_twin_is_refused_and_the_others_are_read(title: str, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w") as file:
-        _add_entry(file, "entry/A", "A")
-        _add_entry(file, "entry/B_SMR", "B")
+        _add_entry(file, "entry/A", title)
+        _add_entry(file, "entry/B_SMR", title and "B")
     curves, problems = collect_curves(tmp_path / "file.h5")
     assert _get_places(curves) == ["/entry/A/sasdata"]
     assert "slit-smeared (it is called B_SMR)" in str(problems[0])
