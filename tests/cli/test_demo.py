@@ -191,6 +191,6 @@ def test_table_is_honest() -> None:
     assert row.split() == ["a", "(nm)", "4", "4.123", "4.110", "to", "4.130", "NO"]
     assert head.index("prediction") == row.index("4.123")
     assert format_table({"a": 4.0}, make_result((4.0, 3.9, 4.1)), "")[1].endswith("yes")
-    (_, row, note) = format_table({"a": 4.0}, make_result((np.nan, np.nan, np.nan), "too noisy"), "")
+    (note, _, row) = format_table({"a": 4.0}, make_result((np.nan, np.nan, np.nan), "too noisy"), "")
     assert row.split() == ["a", "(nm)", "4", "none"]
     assert note.strip() == "NOT APPLICABLE: too noisy"
