@@ -21,7 +21,10 @@ import pyfai_grf
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("pyfai_grf", "plugins", "models", "tests", "docs", ".ci")
-FILES = ("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", *(path.name for path in ROOT.glob("*.md")))
+FILES = (
+    *("pyproject.toml", "setup.py", "MANIFEST.in", "LICENSE", "CITATION.cff", ".pre-commit-config.yaml"),
+    *(path.name for path in ROOT.glob("*.md")),
+)
 MODELS = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
 LIBRARIES = sorted(path.name for path in ROOT.glob("models/library/library-*.h5"))
 #: what --help may not wait for

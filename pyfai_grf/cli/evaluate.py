@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
     )
     parser.add_argument("-o", "--output", metavar="REPORT", help="also REPORT.md and REPORT.png")
-    parser.add_argument("--seed", type=parse_seed, default=2, help="of the noise (2, not the training's)")
+    parser.add_argument("--seed", type=parse_seed, default=2, help="of the noise (%(default)s, not the training's)")
 
 
 def run(options: argparse.Namespace) -> int:

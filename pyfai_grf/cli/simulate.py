@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pyfai_grf.cli.arguments import check_outputs, parse_seed, reject_usage
+from pyfai_grf.core.backend import DEVICES
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_SHAPE, PAPER_SPECTRUM, PAPER_VOXEL_SIZE_NM
 
 if TYPE_CHECKING:
     from pyfai_grf.core.records import Curve
@@ -16,13 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     parser.add_argument("--a", type=float, required=True, help="length scale in nm")
     parser.add_argument("--porosity", type=float, required=True, help="volume fraction that is not solid")
-    parser.add_argument("--layer-fraction", type=float, help="part of the pores that the layer fills (0)")
-    parser.add_argument("--layer-density", type=float, help="electron density of the layer (0.65)")
-    parser.add_argument("--spectrum", metavar="TEXT", help="spectral density, such as power:n=6 (roding2022)")
-    parser.add_argument("--shape", type=int, default=512, help="edge of the box in voxels (512)")
-    parser.add_argument("--voxel-size", type=float, default=0.5, help="edge of a voxel in nm (0.5)")
-    parser.add_argument("--seed", type=parse_seed, default=1, help="the same seed gives the same structure (1)")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (auto)")
+    parser.add_argument("--layer-fraction", type=float, help="fraction of the pores that the layer fills (0)")
+    parser.add_argument("--layer-density", type=float, help=f"electron density of the layer ({PAPER_LAYER_DENSITY})")
+    parser.add_argument(
+        "--spectrum", metavar="TEXT", default=PAPER_SPECTRUM, help="spectral density, such as power:n=6 (%(default)s)"
+    )
+    parser.add_argument("--shape", type=int, default=PAPER_SHAPE, help="edge of the box in voxels (%(default)s)")
+    parser.add_argument(
+        "--voxel-size", type=float, default=PAPER_VOXEL_SIZE_NM, help="edge of a voxel in nm (%(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=parse_seed, default=1, help="the same seed gives the same structure (%(default)s)"
+    )
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="where to compute (%(default)s)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT.h5", help="the curve, as NXcanSAS")
     parser.add_argument(
         "--structure",
@@ -42,11 +50,11 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.io.nxcansas import write_curve
     from pyfai_grf.io.volumes import write_volume
     from pyfai_grf.simulation.structure import StructureModel
-    from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, get_spectrum
+    from pyfai_grf.theory.spectra import get_spectrum
     from pyfai_grf.workflows import simulate_structure
 
     _check_options(options)
-    spectrum = get_spectrum(options.spectrum or DEFAULT_SPECTRUM)
+    spectrum = get_spectrum(options.spectrum)
     model = StructureModel(
         a=options.a,
         porosity=options.porosity,
@@ -84,7 +92,6 @@ def run(options: argparse.Namespace) -> int:
 def _check_options(options: argparse.Namespace) -> None:
     """Fill in what depends on other options; refuse what cannot be done before the work starts."""
     from pyfai_grf.core.errors import InputError
-    from pyfai_grf.core.published import PAPER_LAYER_DENSITY
     from pyfai_grf.io.volumes import find_format
 
     if options.layer_density is not None and options.layer_fraction is None:

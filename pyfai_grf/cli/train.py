@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     from pyfai_grf.core.parameters import MATERIALS
+    from pyfai_grf.core.published import PAPER_Q_NM1, PAPER_SPECTRUM
+    from pyfai_grf.learn.settings import TrainSettings as Default
 
     parser.add_argument(
         "libraries", nargs="*", metavar="LIBRARY.h5", help="structure libraries for @paper (default: the installed)"
@@ -25,23 +27,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--material", required=True, metavar="CLASS[@paper]", choices=names, help=", ".join(names))
     parser.add_argument("-o", "--output", required=True, metavar="BUNDLE", help="folder of the new bundle")
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
-    parser.add_argument("--q-min", type=float, metavar="Q", help="first q in 1/nm (0.04)")
-    parser.add_argument("--q-max", type=float, metavar="Q", help="last q in 1/nm (3)")
-    parser.add_argument("--q-points", type=int, metavar="N", help="points of the equidistant grid (500)")
+    parser.add_argument("--q-min", type=float, metavar="Q", help=f"first q in 1/nm ({PAPER_Q_NM1[0]:g})")
+    parser.add_argument("--q-max", type=float, metavar="Q", help=f"last q in 1/nm ({PAPER_Q_NM1[-1]:g})")
+    parser.add_argument(
+        "--q-points", type=int, metavar="N", help=f"points of the equidistant grid ({PAPER_Q_NM1.size})"
+    )
     parser.add_argument("--poni", metavar="P", help="take the q range of this geometry instead")
     parser.add_argument("--mask", metavar="M", help="with --poni: the mask in use")
     parser.add_argument(
-        "--length-scale", type=float, default=1.0, metavar="S", help="train for lengths S times the published ones (1)"
+        "--length-scale",
+        type=float,
+        default=Default.length_scale,
+        metavar="S",
+        help="train for lengths S times the published ones (%(default)g)",
     )
-    parser.add_argument("--layer-density", type=float, metavar="D", help="three phases: layer over solid (0.65)")
+    parser.add_argument(
+        "--layer-density", type=float, metavar="D", help=f"three phases: layer over solid ({Default.layer_density})"
+    )
     parser.add_argument(
         "--spectrum",
         metavar="NAME[:P=V]",
-        help="of the field: roding2022, power:n=6, matern:nu=2.5, shell:width=0.2 (the libraries', else roding2022)",
+        help=f"of the field: {PAPER_SPECTRUM}, power:n=6, matern:nu=2.5, shell:width=0.2 (the libraries', else "
+        f"{PAPER_SPECTRUM})",
     )
-    parser.add_argument("--examples", type=int, metavar="N", help="curves for measured samples (60000)")
-    parser.add_argument("--draws", type=int, metavar="N", help="noise draws a structure for @paper (16)")
-    parser.add_argument("--seed", type=parse_seed, default=1, help="of examples and noise (1)")
+    parser.add_argument("--examples", type=int, metavar="N", help=f"curves for measured samples ({Default.examples})")
+    parser.add_argument(
+        "--draws", type=int, metavar="N", help=f"noise draws per structure for @paper ({Default.draws})"
+    )
+    parser.add_argument("--seed", type=parse_seed, default=Default.seed, help="of examples and noise (%(default)s)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def test_groups(average: int | None, expected: list[list[str | int]]) -> None:
     for group in list_groups(FrameQueue(list(FILES), read), average):
         assert isinstance(group, list)
         flat: list[str | int] = []
-        for source, index in group:
+        entries: Any = group  # what ``read`` below makes of a frame
+        for source, index in entries:
             flat += [index] if source in flat else [source, index]
         found.append(flat)
     assert found == expected

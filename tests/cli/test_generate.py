@@ -137,7 +137,7 @@ def test_a_full_disk(path, workers):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
-def test_a_stopped_run_goes_on(path):
+def test_a_stopped_run_continues(path):
     """Ctrl-Z and fg: nothing is lost."""
     command = [sys.executable, "-m", "pyfai_grf", "generate", str(path), "--count", "400", *SMALL, "--workers", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -65,7 +65,7 @@ def test_no_table_without_boxes(boxes: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["3/2", "0/2", "1", "a/b"])
-def test_no_such_part(boxes: str, part: str) -> None:
+def test_impossible_parts(boxes: str, part: str) -> None:
     with pytest.raises(SystemExit):
         _run([boxes, "--part", part])
 

@@ -33,7 +33,7 @@ def _compare(one: Path, other: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_pilot")
-def test_a_folder_goes_on_where_it_was(tmp_path: Path, small: BoxSetting) -> None:
+def test_a_folder_continues_where_it_was(tmp_path: Path, small: BoxSetting) -> None:
     """In one go, or in parts with a box lost in between: the same boxes."""
     whole, parts = open_boxes(tmp_path / "whole", small), open_boxes(tmp_path / "parts", small)
     calls = []
