@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, Points
-from pyfai_grf.features.scatter import compare_sigma, estimate_correlation, estimate_sigma
+from pyfai_grf.features.scatter import FEWEST_POINTS, compare_sigma, estimate_correlation, estimate_sigma
 
 #: fewer points than this are not a curve that anything can be read from
 MIN_POINTS = 10
@@ -20,10 +20,11 @@ _BELIEVED, _DISBELIEVED_PART = (0.4, 2.5), 0.1
 #: a curve of which this part scatters less than errors can be believed for has been smoothed; a sparse frame's errors
 #: are right where it is not sparse
 _SMOOTH_PART = 0.97
-#: a bin whose neighbours hold this many counts by their scatter does not count nothing: it is empty (where the mean
-#: is 3, the scatter of those that counted something says 6, in one window up to 20)
+#: smaller relative errors are never too large: to believe them is safe
+_LARGE_ERROR = 0.05
+#: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0
 _IMPOSSIBLE_ZERO = 30.0
-_NEIGHBOURS = 16
+_NEIGHBOURS = 12
 #: a point next to a gap stands for at most this many times its nearer half spacing
 _GAP_RATIO = 3.0
 
@@ -154,23 +155,28 @@ def _find_usable(q: FloatArray, intensity: FloatArray, weight: FloatArray | None
 def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: BoolArray) -> BoolArray:
     """Return (Q,) which zeros without an error are bins that no pixel fell into, not pixels that counted nothing.
 
-    Those that a curve begins with, and those whose neighbours hold so many counts, (I / sigma)^2 by their scatter,
-    that none cannot have been counted.
+    Those that a curve begins with, and runs of zeros whose neighbours hold so many counts, by their scatter, that none
+    cannot have been counted. In a sparse tail, which has zeros all over, they do not.
     """
-    zero = keep & (intensity == 0) & ~known
-    positive = np.flatnonzero(keep & (intensity > 0))
-    if not zero.any() or len(positive) < MIN_POINTS:
-        return np.zeros(len(q), dtype=bool)
-    empty = zero & (np.arange(len(q)) < positive[0])
-    if np.any(np.diff(q[positive]) <= 0):  # the complaint about the order comes later
+    empty = np.zeros(len(q), dtype=bool)
+    place = np.flatnonzero(keep)
+    zero = (intensity[place] == 0) & ~known[place]
+    if not zero.any() or np.any(np.diff(q[place]) <= 0):  # a complaint about the order comes later
         return empty
-    # few counts repeat the same number: a median of their differences is 0
-    counts = (intensity[positive] / estimate_sigma(q[positive], intensity[positive], is_robust=False)) ** 2
-    for index in np.flatnonzero(zero & ~empty):
-        place = np.searchsorted(positive, index)
-        near = counts[max(place - _NEIGHBOURS // 2, 0) : place + _NEIGHBOURS // 2]
-        empty[index] = np.median(near) > _IMPOSSIBLE_ZERO
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], zero, [False]]).astype(int)))
+    for start, stop in edges.reshape(-1, 2):
+        sides = place[max(start - _NEIGHBOURS, 0) : start], place[stop : stop + _NEIGHBOURS]
+        counts = [_count_by_scatter(q[side], intensity[side]) for side in sides if len(side) >= FEWEST_POINTS]
+        if start == 0 or (counts and min(counts) > _IMPOSSIBLE_ZERO):
+            empty[place[start:stop]] = True
     return empty
+
+
+def _count_by_scatter(q: FloatArray, intensity: FloatArray) -> float:
+    """Return how many counts a few neighbouring points hold, (I / sigma)^2, zeros among them included."""
+    # few counts repeat the same number: a median of their differences would be 0
+    sigma = estimate_sigma(q, intensity, is_robust=False)
+    return float(np.mean(intensity) ** 2 / np.mean(sigma**2))
 
 
 def _check_points(q: FloatArray, intensity: FloatArray, total: int) -> None:
@@ -216,7 +222,8 @@ def _judge_sigma(
         columns = q[known], intensity[known], sigma[known]
         ratio[known] = compare_sigma(*columns) / np.sqrt(1 - 1.5 * correlation)
         finer[known] = compare_sigma(*columns, order=6)
-    if (note := _contradict(q, ratio, np.minimum(ratio, finer))) is not None:
+    relative = np.where(known, np.where(known, sigma, 1.0) / np.maximum(scatter, np.abs(intensity)), 0.0)
+    if (note := _contradict(q, ratio, np.minimum(ratio, finer), relative)) is not None:
         notes.append(note)
         return scatter * widening
     if missing:
@@ -226,15 +233,17 @@ def _judge_sigma(
     return np.where(known, np.where(known, sigma, 1.0) * shared, scatter * widening)
 
 
-def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | None:
+def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray, relative: FloatArray) -> str | None:
     """Return why errors are not believed whose points scatter ``ratio`` (Q,) times as much; None if they are.
 
-    ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere have
-    been smoothed (desmeared, fitted, computed): they say nothing of errors.
+    ``least`` (Q,) is the ratio without what may be the curve's own shape, ``relative`` (Q,) the errors in parts of the
+    intensity. Points that scatter less everywhere have been smoothed (desmeared, fitted, computed): they say nothing of
+    errors. Nor is it held against errors of a few per cent that a curve is smoother: they may state more than noise.
     """
     low, high = _BELIEVED
     is_smooth = np.quantile(ratio, _SMOOTH_PART) < low
-    for is_off, kind in (((ratio < low) & (not is_smooth), "large"), (least > high, "small")):
+    is_large = (ratio < low) & (relative > _LARGE_ERROR) & (not is_smooth)
+    for is_off, kind in ((is_large, "large"), (least > high, "small")):
         if np.mean(is_off) > _DISBELIEVED_PART:
             factor = float(np.median(np.maximum(ratio[is_off], 1 / ratio[is_off])))
             return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,17 @@ _RANGE_SLACK, _RESIDUAL_SLACK = 0.1, 1.5
 #: part of the intensity that a model's own error may move a bin by, beside counting noise; how much worse than 99.9 %
 #: of the calibration data a fit may be; the largest flat background, in parts of I(q_max) (trained up to 0.5)
 _MODEL_ERROR, _MISFIT_SLACK, _BACKGROUND_LIMIT = 0.01, 1.5, 1.0
+
+
+#: what follows from a shape that the model does not know
+_FOREIGN = ": not a material of this class as it stands"
+
+
+def join_reasons(reasons: Iterable[str]) -> str:
+    """Return the reasons that are not empty as one text, which says once what follows from them."""
+    given = [reason for reason in reasons if reason]
+    facts = [reason.removesuffix(_FOREIGN) for reason in given]
+    return "; ".join(facts) + (_FOREIGN if facts != given else "")
 
 
 def judge_features(spec: FeatureSpec, projection: Projection, features: Features) -> list[str]:
@@ -52,7 +63,7 @@ def judge_features(spec: FeatureSpec, projection: Projection, features: Features
                     f"the curve's shape is {residual[row]:.1f} times farther from the model's than 99.9 % of the "
                     "training data"
                 )
-            reasons.append(f"{seen}: not a material of this class as it stands")
+            reasons.append(seen + _FOREIGN)
         else:
             reasons.append("")
     return reasons
@@ -108,7 +119,7 @@ def judge_fit(fit: Fit, limit: float) -> list[str]:
         if not misfit <= _MISFIT_SLACK * limit:
             reasons.append(
                 f"the expected curve of the predicted values misses this one {np.sqrt(misfit / limit):.1f} times more "
-                "than it may: not a material of this class as it stands"
+                f"than it may{_FOREIGN}"
             )
         elif abs(flat) > _BACKGROUND_LIMIT + 3 * error:
             reasons.append(

@@ -19,7 +19,7 @@ from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
-from pyfai_grf.learn.applicability import fit_expected, judge_features, judge_fit, judge_values
+from pyfai_grf.learn.applicability import fit_expected, join_reasons, judge_features, judge_fit, judge_values
 from pyfai_grf.learn.bundle_files import (
     ARRAYS,
     DESCRIPTION,
@@ -153,7 +153,7 @@ class Model:
         if (limit := self.description.misfit_limit) is not None:
             fit = fit_expected(self.spec, features, values["a"], values["porosity"], self.spectrum)
             verdicts.append(judge_fit(fit, limit))
-        return tuple("; ".join(filter(None, reasons)) for reasons in zip(*verdicts, strict=True))
+        return tuple(join_reasons(reasons) for reasons in zip(*verdicts, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``model.json`` holds, but for the hashes."""
