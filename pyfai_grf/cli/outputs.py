@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import reject_usage
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from pyfai_grf.core.records import Outcome, PredictionRow, Result
     from pyfai_grf.learn.bundle import Model
     from pyfai_grf.workflows import Summary
+
+_NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!/)")
+#: reasons that the summary of a run counts
+_MOST_REASONS = 6
 
 
 def add_material_argument(parser: argparse.ArgumentParser) -> None:
@@ -81,14 +87,20 @@ class Printer:
         self._is_quiet = options.quiet
         self._is_json = getattr(options, "json", False)
         self._warned: set[str] = set()
+        self._reasons: Counter[str] = Counter()
         self.rows: list[PredictionRow] = []
         self.first: Result | None = None
 
     def __call__(self, outcome: Outcome) -> None:
         """Print what became of one frame or curve."""
-        if outcome.problem:
-            print(f"pyfai-grf: {outcome.problem}", file=sys.stderr)
         result = outcome.result
+        if outcome.problem:
+            is_first = self._count_reason(outcome.problem)
+            # the advice once: the same holds for the next 239
+            advice = outcome.problem if is_first else outcome.problem.partition("; train a model")[0]
+            print(f"pyfai-grf: {advice}", file=sys.stderr)
+        elif result is not None and not result.prediction.is_applicable:
+            self._count_reason(result.prediction.reason)
         if result is None:
             return
         self.rows.append(result.prediction)
@@ -102,9 +114,17 @@ class Printer:
 
     def _print_warnings(self, result: Result) -> None:
         for text in result.curve.metadata.get("warnings", ()):
-            if text not in self._warned:
-                self._warned.add(text)
+            kind = _NUMBERS.sub("#", text)  # the same with other numbers is not news
+            if kind not in self._warned:
+                self._warned.add(kind)
                 print(f"pyfai-grf: warning: {text}", file=sys.stderr)
+
+    def _count_reason(self, text: str) -> bool:
+        """Count why a curve has no answer that stands; return whether it is the first for that reason."""
+        place = text.partition(" frame ")[2].partition(": ")[2] or text
+        kind = _NUMBERS.sub("...", place.partition("; ")[0])
+        self._reasons[kind] += 1
+        return self._reasons[kind] == 1
 
     def conclude(self, summary: Summary, missing: int = 0) -> int:
         """Print what a run of several curves came to, and return its exit status; ``missing`` inputs are not there."""
@@ -112,6 +132,9 @@ class Printer:
         if summary.rows + unusable > 1 and not self._is_quiet and not self._is_json:
             problems = f"; {unusable} could not be used" if unusable else ""
             print(f"{summary.rows} curves, the model applies to {summary.applicable}{problems}")
+            for reason, count in self._reasons.most_common(_MOST_REASONS):
+                if summary.rows + unusable > _MOST_REASONS:  # of a few, the lines above say it
+                    print(f"  {count} x {reason}")
         return 1 if unusable or (summary.rows and not summary.applicable) else 0
 
 
