@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ IMAGE = np.random.default_rng(3).poisson(50.0, (96, 128)).astype(np.uint16)
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("is_big", [False, True])
 @pytest.mark.parametrize("layout", [{}, {"rowsperstrip": 8}, {"tile": (32, 32)}], ids=["strip", "strips", "tiles"])
-def test_the_end_of_the_pixels_is_found(order: Any, is_big: bool, layout: dict, tmp_path: Path) -> None:
+def test_the_end_of_the_pixels_is_found(order: Literal["<", ">"], is_big: bool, layout: dict, tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     with tifffile.TiffWriter(path, bigtiff=is_big, byteorder=order) as file:
         for _ in range(2):

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pyfai_grf.core.child_process import end_child
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.io import isolated_curves
 from pyfai_grf.io.curves import collect_curves, read_curves
@@ -34,7 +35,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated_curves, "_idle", idle)
     yield
     for process in idle:
-        isolated_curves._end(process)
+        end_child(process)
 
 
 def test_one_process_serves_file_after_file(fresh: None, tmp_path: Path) -> None:
