@@ -9,10 +9,13 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pyfai_grf import __version__
+from pyfai_grf.cli.arguments import ArgumentParser
 from pyfai_grf.cli.hints import word_problem
-from pyfai_grf.core.errors import GrfError
+from pyfai_grf.cli.printing import LineFormatter, print_problem
+from pyfai_grf.core.errors import GrfError, describe_problem
 
 #: command -> what it does; the module of the same name in this package holds it
 COMMANDS = {
@@ -37,38 +40,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.parse_args(arguments)  # --help, --version, or an error that lists the commands
         parser.print_help()
         return 2
-    name = arguments[0]
-    module = importlib.import_module(f"pyfai_grf.cli.{name}")
-    command = argparse.ArgumentParser(prog=f"pyfai-grf {name}", description=module.__doc__)
-    command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where an error comes from")
-    command.add_argument("--quiet", action="store_true", help="print errors only")
-    module.add_arguments(command)
-    options = command.parse_args(arguments[1:])
-    options.command_line = shlex.join(["pyfai-grf", *arguments])
-    _set_up_output(options.verbose)
+    name, is_verbose = arguments[0], False
     try:
+        module = importlib.import_module(f"pyfai_grf.cli.{name}")
+        options = _parse_options(name, module, arguments)
+        is_verbose = options.verbose
+        _set_up_output(is_verbose)
         status = int(module.run(options))
         if sys.stdout is not None:  # closed by the caller
             sys.stdout.flush()
         return status
     except GrfError as problem:
-        if options.verbose:
+        if is_verbose:
             raise
-        print(f"pyfai-grf {name}: {word_problem(problem)}", file=sys.stderr)
+        print_problem(word_problem(problem), name)
         return 1
     except KeyboardInterrupt:
-        print(f"pyfai-grf {name}: stopped; what was written is kept", file=sys.stderr)
+        print_problem("stopped; what was written is kept", name)
         return 130
     except BrokenPipeError:  # whoever read the lines has had enough; what was written is kept
         _drop_unprinted()
         return 1
     except OSError as problem:  # what is not met where it happens, such as a full disk behind standard output
         _drop_unprinted()
-        if options.verbose:
+        if is_verbose:
             raise
         where = f"{problem.filename}: " if problem.filename else ""
-        print(f"pyfai-grf {name}: {where}{problem.strerror or ' '.join(str(problem).split())}", file=sys.stderr)
+        print_problem(f"{where}{describe_problem(problem)}", name)
         return 1
+
+
+def _parse_options(name: str, module: Any, arguments: Sequence[str]) -> argparse.Namespace:
+    command = ArgumentParser(prog=f"pyfai-grf {name}", description=module.__doc__)
+    command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where an error comes from")
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+    module.add_arguments(command)
+    options = command.parse_args(arguments[1:])
+    options.command_line = shlex.join(["pyfai-grf", *arguments])
+    return options
 
 
 def _drop_unprinted() -> None:
@@ -83,18 +92,18 @@ def _drop_unprinted() -> None:
 def _set_up_output(is_verbose: bool) -> None:
     """Show errors of this package, or with --verbose what every library says."""
     handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(name)s: %(message)s"))
     if not is_verbose:  # fabio and h5py log what is reported in one line anyway
         handler.addFilter(logging.Filter("pyfai_grf"))
-    logging.basicConfig(
-        level=logging.INFO if is_verbose else logging.ERROR, format="%(name)s: %(message)s", handlers=[handler]
-    )
+    logging.basicConfig(level=logging.INFO if is_verbose else logging.ERROR, handlers=[handler])
+    logging.captureWarnings(True)  # those of NumPy and others are not for the user
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
 
 
 def _make_parser() -> argparse.ArgumentParser:
     lines = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="pyfai-grf",
         description="Length scale, porosity and layer fraction of disordered porous materials from 2D SAXS frames.",
         epilog=f"commands:\n{lines}\n\n'pyfai-grf COMMAND --help' explains each.",

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import add_window_arguments, check_outputs, collect_sources, get_window, reject_usage
+from pyfai_grf.cli.arguments import (
+    add_window_arguments,
+    check_outputs,
+    collect_sources,
+    get_window,
+    parse_count,
+    parse_number,
+    reject_usage,
+)
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
@@ -15,17 +22,14 @@ from pyfai_grf.cli.outputs import (
     describe_model,
     get_outputs,
 )
+from pyfai_grf.cli.printing import print_line, print_problem
 
 if TYPE_CHECKING:
     from pyfai_grf.learn.bundle import Model
 
 
 def _parse_average(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames, nor 'all'")
-    return int(text)
+    return None if text == "all" else parse_count()(text)
 
 
 def _parse_gain(text: str) -> float:
@@ -59,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(
-        "--background-scale", type=float, metavar="X", help="with --background: times it is subtracted (1)"
+        "--background-scale", type=parse_number(), metavar="X", help="with --background: times it is subtracted (1)"
     )
     parser.add_argument(
         "--average", type=_parse_average, default=1, metavar="N|all", help="frames averaged into one curve (1)"
@@ -89,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in names}
     geometry = options.poni or options.config
     sources, missing = collect_sources(options.frames)
-    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background)
+    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background, options.material)
     check_outputs((options.output, options.csv, options.plot), options.overwrite or options.resume, inputs)
     for first in () if options.resume else sources[:1]:  # decoded while libraries and model are loaded
         announce_source(first)
@@ -101,9 +105,9 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.material)
     printer = Printer(model, options)
     if not options.quiet:
-        print(describe_model(model))
+        print_line(describe_model(model))
     for problem in missing:
-        print(f"pyfai-grf: {problem}", file=sys.stderr)
+        print_problem(problem)
     summary = analyze(
         sources,
         model,

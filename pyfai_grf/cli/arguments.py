@@ -3,23 +3,77 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
-import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from pyfai_grf.cli.printing import print_problem
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.spelling import spell_out
+
+#: seeds are 64-bit numbers wherever they are written
+_SEED_END = 2**64
+#: of a length in nm: beyond, numbers in single precision no longer hold what follows from it
+LENGTH_NM = (1e-3, 1e6)
+#: edge of a box in voxels
+SHAPE = (8, 4096)
+#: a configuration is smaller; more is not read to see what it names
+_MAX_JSON_BYTES = 2**24
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse's, but what is wrong is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print ``message`` and exit with status 2."""
+        self.exit(2, f"{self.prog}: {spell_out(message)} (see {self.prog} --help)\n")
+
 
 if TYPE_CHECKING:
     from pyfai_grf.workers.crew import Crew
 
 
 def parse_seed(text: str) -> int:
-    """Return a seed: a whole number, 0 or more."""
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: give a whole number, 0 or more")
+    """Return a seed: a whole number from 0 to 2^64 - 1."""
+    if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) >= _SEED_END:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: give a whole number from 0 to 2^64 - 1")
     return int(text)
+
+
+def parse_number(low: float = -math.inf, high: float = math.inf) -> Callable[[str], float]:
+    """Return what reads a finite number from ``low`` to ``high``, both included."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number{_describe_range(low, high)}")
+        return number
+
+    return parse
+
+
+def parse_count(low: int = 1, high: int = 10**9) -> Callable[[str], int]:
+    """Return what reads a whole number from ``low`` to ``high``, both included."""
+
+    def parse(text: str) -> int:
+        digits = text.removeprefix("-")
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 20 or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number{_describe_range(low, high)}")
+        return int(text)
+
+    return parse
+
+
+def _describe_range(low: float, high: float) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return ""
+    return f" from {low:g} to {high:g}" if math.isfinite(high) else f" of {low:g} or more"
 
 
 def parse_q(text: str) -> float:
@@ -69,7 +123,12 @@ def _parse_columns(text: str) -> tuple[str, ...]:
 
 def add_crew_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare who does the tasks of a command that has many."""
-    parser.add_argument("--workers", type=int, metavar="N", help="processes of this machine (default: this one alone)")
+    parser.add_argument(
+        "--workers",
+        type=parse_count(0, 10_000),
+        metavar="N",
+        help="processes of this machine (default: this one alone)",
+    )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="Dask scheduler: tcp://HOST:8786, or its FILE.json")
 
 
@@ -84,7 +143,7 @@ def read_crew(options: argparse.Namespace, device: str) -> Crew:
 
 def reject_usage(text: str) -> NoReturn:
     """Say what is wrong with the command line, and exit with status 2."""
-    print(f"pyfai-grf: {text}", file=sys.stderr)
+    print_problem(text)
     raise SystemExit(2)
 
 
@@ -108,26 +167,90 @@ def collect_sources(patterns: Sequence[str]) -> tuple[list[str], list[str]]:
 def check_outputs(outputs: Iterable[str | None], overwrite: bool, inputs: Iterable[str | None] = ()) -> None:
     """Return silently if every output can be written; what is None is not asked for.
 
+    ``inputs`` are files (also ``file.h5::/path``), and folders such as a bundle, in which nothing is written. The
+    files that a JSON among them names (the mask of a configuration of pyFAI) are inputs too. A file is known by what
+    it is, not by its name: links do not hide it.
+
     Raises
     ------
     InputError
         If one exists (unless ``overwrite``), is an input or another output, or its folder cannot be written to: better
         now than after the work.
     """
-    taken = {os.path.realpath(name.partition("::")[0]): "an input" for name in inputs if name}
+    files, folders = _list_inputs(inputs)
+    taken: dict[object, str] = {}
+    for name in files:
+        taken.update(dict.fromkeys(_identify(name), "an input"))
     for path in filter(None, outputs):
+        for identity in _identify(path):
+            if identity in taken:
+                raise InputError(f"{path} is the name of {taken[identity]} too: choose another")
         real = os.path.realpath(path)
-        folder = os.path.dirname(real)
-        if real in taken:
-            raise InputError(f"{path} is the name of {taken[real]} too: choose another")
-        if os.path.isdir(real):
-            raise InputError(f"cannot write {path}: it is a folder")
-        if os.path.lexists(real) and not overwrite:
-            raise InputError(f"{path} exists already: choose another name, or add --overwrite")
-        if os.path.lexists(real) and not os.access(real, os.W_OK):
-            raise InputError(f"cannot write {path}: no permission to replace it")
-        if not os.path.isdir(folder):
-            raise InputError(f"cannot write {path}: there is no folder {folder}")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise InputError(f"cannot write {path}: no permission to write into {folder}")
-        taken[real] = "another output"
+        for folder in folders:
+            if os.path.commonpath([real, folder]) == folder:
+                raise InputError(f"{path} is in {folder}, which is an input: choose another folder")
+        _check_writable(path, real, overwrite)
+        taken.update(dict.fromkeys(_identify(path), "another output"))
+
+
+def _check_writable(path: str, real: str, overwrite: bool) -> None:
+    folder = os.path.dirname(real)
+    if os.path.isdir(real):
+        raise InputError(f"cannot write {path}: it is a folder")
+    if os.path.lexists(real) and not overwrite:
+        raise InputError(f"{path} exists already: choose another name, or add --overwrite")
+    if os.path.lexists(real) and not os.access(real, os.W_OK):
+        raise InputError(f"cannot write {path}: no permission to replace it")
+    if not os.path.isdir(folder):
+        raise InputError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: no permission to write into {folder}")
+
+
+def _list_inputs(inputs: Iterable[str | None]) -> tuple[list[str], list[str]]:
+    """Return the files behind ``inputs``, and the real names of the folders."""
+    files, folders = [], []
+    for name in filter(None, inputs):
+        path = name if os.path.exists(name) else name.partition("::")[0]
+        if os.path.isdir(path):
+            folders.append(os.path.realpath(path))
+        else:
+            files += [path, *_list_named(path)]
+    return files, folders
+
+
+def _list_named(path: str) -> Iterator[str]:
+    """Yield the files that a JSON file names, where they are: as they stand, or beside it."""
+    if not path.lower().endswith((".json", ".poni", ".azimint")):
+        return
+    try:
+        if not os.path.isfile(path) or os.path.getsize(path) > _MAX_JSON_BYTES:
+            return
+        with open(path, encoding="utf-8") as file:
+            texts = list(_walk_texts(json.load(file)))
+    except (OSError, ValueError, RecursionError):  # whoever reads it will say why
+        return
+    for text in texts:
+        name = text.removeprefix("silx:").removeprefix("fabio:").partition("::")[0].partition("?")[0]
+        for place in (name, os.path.join(os.path.dirname(path), name)):
+            if name and "\0" not in name and os.path.isfile(place):
+                yield place
+
+
+def _walk_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _walk_texts(part)
+
+
+def _identify(path: str) -> Iterator[object]:
+    """Yield what tells a file from others: its real name, and its place on the disk if it is there."""
+    yield os.path.realpath(path)
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return
+    if stat.S_ISREG(found.st_mode):
+        yield found.st_dev, found.st_ino

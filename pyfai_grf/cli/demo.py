@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pyfai_grf.cli.arguments import LENGTH_NM, parse_count, parse_number, parse_seed
 from pyfai_grf.cli.outputs import format_interval
+from pyfai_grf.cli.printing import print_line
 from pyfai_grf.core.atomic import write_text
 from pyfai_grf.core.errors import InputError
 
@@ -40,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", default="pyfai-grf-demo", metavar="DIR", help="folder for all files (pyfai-grf-demo)"
     )
-    parser.add_argument("--a", type=float, default=4.0, help="true length scale in nm (4)")
-    parser.add_argument("--porosity", type=float, default=0.3, help="true porosity (0.3)")
-    parser.add_argument("--frames", type=int, default=5, help="number of frames (5)")
-    parser.add_argument("--counts", type=float, default=1e7, help="photons in a frame (1e7)")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same frames (1)")
+    parser.add_argument("--a", type=parse_number(*LENGTH_NM), default=4.0, help="true length scale in nm (4)")
+    parser.add_argument("--porosity", type=parse_number(), default=0.3, help="true porosity (0.3)")
+    parser.add_argument("--frames", type=parse_count(1, _MOST_FRAMES), default=5, help="number of frames (5)")
+    parser.add_argument("--counts", type=parse_number(1, 1e12), default=1e7, help="photons in a frame (1e7)")
+    parser.add_argument("--seed", type=parse_seed, default=1, help="the same seed gives the same frames (1)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -52,11 +54,7 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.cli import main
     from pyfai_grf.learn.bundle import load_model
 
-    if not 1 <= options.frames <= _MOST_FRAMES or options.seed < 0:
-        raise InputError(
-            f"--frames {options.frames} --seed {options.seed}: give 1 to {_MOST_FRAMES} frames, a seed >= 0"
-        )
-    say = (lambda *lines: None) if options.quiet else print
+    say = (lambda *lines: None) if options.quiet else print_line
     # a two-phase curve is the same for p and 1 - p: which side it is must be known, and here it is
     material = "two-phase-low-porosity" if options.porosity <= 0.5 else "two-phase-high-porosity"
     model, folder = load_model(material), Path(options.output)

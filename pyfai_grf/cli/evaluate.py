@@ -6,6 +6,7 @@ import argparse
 import os
 
 from pyfai_grf.cli.arguments import check_outputs, parse_seed, reject_usage
+from pyfai_grf.cli.printing import print_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,16 +25,23 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.learn.evaluate import evaluate_model, format_table
     from pyfai_grf.workflows import open_libraries, write_report
 
-    if options.output:
-        # a report is made to be made again
-        check_outputs([os.path.splitext(options.output)[0] + end for end in (".md", ".png")], overwrite=True)
+    report = _find_report(options.output)
+    if report:  # it is made to be made again
+        outputs = [report + end for end in (".md", ".png")]
+        check_outputs(outputs, overwrite=True, inputs=[options.bundle, *options.libraries])
     model = load_model(options.bundle)
     if options.libraries and model.flavour != "paper":
         reject_usage(f"structure libraries are for @paper models, {model.name} is for measured samples: leave them out")
     shards = open_libraries(options.libraries) if model.flavour == "paper" else []
     evaluation = evaluate_model(model, shards, options.seed)
     if not options.quiet:
-        print(format_table(model, evaluation.errors))
-    if options.output:
-        write_report(options.output, model, evaluation)
+        print_text(format_table(model, evaluation.errors))
+    if report:
+        write_report(report, model, evaluation)
     return 0
+
+
+def _find_report(name: str | None) -> str:
+    """Return what the names of both files begin with; whoever names one of them means both."""
+    base, suffix = os.path.splitext(name or "")
+    return base if suffix.lower() in (".md", ".png") else name or ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from pyfai_grf.cli.printing import print_line
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
@@ -17,5 +19,5 @@ def run(options: argparse.Namespace) -> int:
 
     count = export(options.results, options.output)
     if not options.quiet:
-        print(f"{options.output or options.results}: {count} curves, complete")
+        print_line(f"{options.output or options.results}: {count} curves, complete")
     return 0

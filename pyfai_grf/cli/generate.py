@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 
-from pyfai_grf.cli.arguments import add_crew_arguments, parse_seed, read_crew
+from pyfai_grf.cli.arguments import (
+    LENGTH_NM,
+    SHAPE,
+    add_crew_arguments,
+    parse_count,
+    parse_number,
+    parse_seed,
+    read_crew,
+)
+from pyfai_grf.cli.printing import print_line
 from pyfai_grf.cli.progress import Progress
 from pyfai_grf.core.backend import DEVICES
 from pyfai_grf.core.published import PAPER_SHAPE, PAPER_SPECTRUM, PAPER_VOXEL_SIZE_NM
@@ -43,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("library", metavar="LIBRARY.h5", help="the file, usually named library-SEED.h5")
-    parser.add_argument("--count", type=int, required=True, metavar="TOTAL", help="structures that it is to hold")
+    parser.add_argument(
+        "--count", type=parse_count(0, 10**7), required=True, metavar="TOTAL", help="structures that it is to hold"
+    )
     parser.add_argument(
         "--seed",
         type=parse_seed,
@@ -57,11 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"kind of material, such as power:n=6 (the file's own, or {PAPER_SPECTRUM})",
     )
     parser.add_argument(
-        "--shape", type=int, metavar="N", help=f"edge of the box in voxels (the file's own, or {PAPER_SHAPE})"
+        "--shape",
+        type=parse_count(*SHAPE),
+        metavar="N",
+        help=f"edge of the box in voxels (the file's own, or {PAPER_SHAPE})",
     )
     parser.add_argument(
         "--voxel-size",
-        type=float,
+        type=parse_number(*LENGTH_NM),
         metavar="NM",
         help=f"edge of a voxel in nm (the file's own, or {PAPER_VOXEL_SIZE_NM})",
     )
@@ -91,5 +105,5 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.closing(Progress("structures", options.quiet)) as progress:
         shard = generate_library(path, options.count, setting, crew, progress.show)
     if not options.quiet:
-        print(f"{path}: {len(shard.structures)} structures")
+        print_line(f"{path}: {len(shard.structures)} structures")
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from pyfai_grf.cli.printing import print_line, print_text
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
@@ -21,15 +23,17 @@ def run(options: argparse.Namespace) -> int:
     bundled = find_bundled()
     models = [load_model(name) for name in (options.bundles or bundled)]
     if options.json:
-        print(json.dumps([dict(m.to_json(), bundle_sha256=m.sha256) for m in models], ensure_ascii=False, indent=1))
+        print_text(
+            json.dumps([dict(m.to_json(), bundle_sha256=m.sha256) for m in models], ensure_ascii=False, indent=1)
+        )
         return 0
     for model in models:
-        print(describe_model(model) + "\n")
+        print_text(describe_model(model) + "\n")
     if not options.bundles:
         for name in MATERIALS:
             if name not in bundled:
-                print(f"{name}: no model for measured samples yet, the name stands for {name}@paper")
-    print(
+                print_line(f"{name}: no model for measured samples yet, the name stands for {name}@paper")
+    print_text(
         "No model has been validated on a real material of known porosity. Intervals hold for materials of this kind\n"
         "(given the spectrum named above), with the noise that is named."
     )

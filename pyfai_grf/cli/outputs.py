@@ -6,11 +6,11 @@ import argparse
 import json
 import math
 import re
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import reject_usage
+from pyfai_grf.cli.printing import print_line, print_problem
 
 if TYPE_CHECKING:
     from pyfai_grf.analysis.recorder import Outputs
@@ -98,7 +98,7 @@ class Printer:
             is_first = self._count_reason(outcome.problem)
             # the advice once: the same holds for the next 239
             advice = outcome.problem if is_first else outcome.problem.partition("; train a model")[0]
-            print(f"pyfai-grf: {advice}", file=sys.stderr)
+            print_problem(advice)
         elif result is not None and not result.prediction.is_applicable:
             self._count_reason(result.prediction.reason)
         if result is None:
@@ -108,16 +108,16 @@ class Printer:
         if not self._is_quiet:
             self._print_warnings(result)
         if self._is_json:
-            print(_format_json(result, self._model))
+            print_line(_format_json(result, self._model))
         elif not self._is_quiet and not outcome.problem:
-            print(format_line(result))
+            print_line(format_line(result))
 
     def _print_warnings(self, result: Result) -> None:
         for text in result.curve.metadata.get("warnings", ()):
             kind = _NUMBERS.sub("#", text)  # the same with other numbers is not news
             if kind not in self._warned:
                 self._warned.add(kind)
-                print(f"pyfai-grf: warning: {text}", file=sys.stderr)
+                print_problem(f"warning: {text}")
 
     def _count_reason(self, text: str) -> bool:
         """Count why a curve has no answer that stands; return whether it is the first for that reason."""
@@ -131,10 +131,10 @@ class Printer:
         unusable = summary.problems + missing
         if summary.rows + unusable > 1 and not self._is_quiet and not self._is_json:
             problems = f"; {unusable} could not be used" if unusable else ""
-            print(f"{summary.rows} curves, the model applies to {summary.applicable}{problems}")
+            print_line(f"{summary.rows} curves, the model applies to {summary.applicable}{problems}")
             for reason, count in self._reasons.most_common(_MOST_REASONS):
                 if summary.rows + unusable > _MOST_REASONS:  # of a few, the lines above say it
-                    print(f"  {count} x {reason}")
+                    print_line(f"  {count} x {reason}")
         return 1 if unusable or (summary.rows and not summary.applicable) else 0
 
 

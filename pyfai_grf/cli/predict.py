@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from pyfai_grf.cli.arguments import (
     add_curve_arguments,
@@ -20,6 +19,7 @@ from pyfai_grf.cli.outputs import (
     describe_model,
     get_outputs,
 )
+from pyfai_grf.cli.printing import print_line, print_problem
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +42,13 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.workflows import analyze_curves, draw_results
 
     sources, missing = collect_sources(options.curves)
-    check_outputs((options.output, options.csv, options.plot), options.overwrite, sources)
+    check_outputs((options.output, options.csv, options.plot), options.overwrite, (*sources, options.material))
     model = load_model(options.material)
     printer = Printer(model, options)
     if not options.quiet and not options.json:
-        print(describe_model(model))
+        print_line(describe_model(model))
     for problem in missing:
-        print(f"pyfai-grf: {problem}", file=sys.stderr)
+        print_problem(problem)
     summary = analyze_curves(
         sources,
         model,

@@ -7,6 +7,8 @@ import sys
 import time
 from collections import deque
 
+from pyfai_grf.cli.printing import print_progress, write_line
+
 
 class Progress:
     """A line on a terminal: how much is done, how fast in the last minute, the time left, and how many workers.
@@ -34,7 +36,7 @@ class Progress:
             self._history.popleft()
         text = format_progress(done, total, workers, self._measure_rate(), self._noun)
         width = shutil.get_terminal_size().columns - 1
-        print(f"\r{text[:width]:<{width}}", end="", file=sys.stderr, flush=True)
+        print_progress(f"{text[:width]:<{width}}")
 
     def _measure_rate(self) -> float:
         """Return how many are made per second; 0 while it is not known."""
@@ -44,7 +46,7 @@ class Progress:
     def close(self) -> None:
         """End the line, so that what follows starts on a new one."""
         if self._history:
-            print(file=sys.stderr)
+            write_line("", sys.stderr)
 
 
 def format_progress(done: int, total: int, workers: int, rate: float, noun: str) -> str:

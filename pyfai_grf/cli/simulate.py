@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import check_outputs, parse_seed, reject_usage
+from pyfai_grf.cli.arguments import LENGTH_NM, SHAPE, check_outputs, parse_count, parse_number, parse_seed, reject_usage
+from pyfai_grf.cli.printing import print_line
 from pyfai_grf.core.backend import DEVICES
 from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_SHAPE, PAPER_SPECTRUM, PAPER_VOXEL_SIZE_NM
 
@@ -16,16 +17,23 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
-    parser.add_argument("--a", type=float, required=True, help="length scale in nm")
-    parser.add_argument("--porosity", type=float, required=True, help="volume fraction that is not solid")
-    parser.add_argument("--layer-fraction", type=float, help="fraction of the pores that the layer fills (0)")
-    parser.add_argument("--layer-density", type=float, help=f"electron density of the layer ({PAPER_LAYER_DENSITY})")
+    parser.add_argument("--a", type=parse_number(*LENGTH_NM), required=True, help="length scale in nm")
+    parser.add_argument("--porosity", type=parse_number(), required=True, help="volume fraction that is not solid")
+    parser.add_argument("--layer-fraction", type=parse_number(), help="fraction of the pores that the layer fills (0)")
+    parser.add_argument(
+        "--layer-density", type=parse_number(0, 1e6), help=f"electron density of the layer ({PAPER_LAYER_DENSITY})"
+    )
     parser.add_argument(
         "--spectrum", metavar="TEXT", default=PAPER_SPECTRUM, help="spectral density, such as power:n=6 (%(default)s)"
     )
-    parser.add_argument("--shape", type=int, default=PAPER_SHAPE, help="edge of the box in voxels (%(default)s)")
     parser.add_argument(
-        "--voxel-size", type=float, default=PAPER_VOXEL_SIZE_NM, help="edge of a voxel in nm (%(default)s)"
+        "--shape", type=parse_count(*SHAPE), default=PAPER_SHAPE, help="edge of the box in voxels (%(default)s)"
+    )
+    parser.add_argument(
+        "--voxel-size",
+        type=parse_number(*LENGTH_NM),
+        default=PAPER_VOXEL_SIZE_NM,
+        help="edge of a voxel in nm (%(default)s)",
     )
     parser.add_argument(
         "--seed", type=parse_seed, default=1, help="the same seed gives the same structure (%(default)s)"
@@ -108,6 +116,6 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _print_outputs(options: argparse.Namespace, curve: Curve, model: StructureModel) -> None:
     q = curve.q_nm1
-    print(f"{options.output}: {q.size} points from {q[0]:.3g} to {q[-1]:.3g} 1/nm")
+    print_line(f"{options.output}: {q.size} points from {q[0]:.3g} to {q[-1]:.3g} 1/nm")
     if options.structure:
-        print(f"{options.structure}: {model.shape}^3 voxels of {model.voxel_size_nm:g} nm")
+        print_line(f"{options.structure}: {model.shape}^3 voxels of {model.voxel_size_nm:g} nm")

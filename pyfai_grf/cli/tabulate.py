@@ -11,7 +11,16 @@ import argparse
 import contextlib
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import add_crew_arguments, parse_seed, read_crew
+from pyfai_grf.cli.arguments import (
+    SHAPE,
+    add_crew_arguments,
+    check_outputs,
+    parse_count,
+    parse_number,
+    parse_seed,
+    read_crew,
+)
+from pyfai_grf.cli.printing import print_line
 from pyfai_grf.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -26,12 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     own = BoxSetting()
     parser.add_argument("boxes", metavar="BOXES", help="the folder of the boxes")
-    parser.add_argument("--count", type=int, default=0, metavar="TOTAL", help="boxes that it is to hold (0: add none)")
-    parser.add_argument("--wide", type=int, metavar="N", help="boxes of twice the edge, for low q (as many as --count)")
     parser.add_argument(
-        "--fine", type=int, default=8, metavar="N", help="boxes at half the voxel size, for high q (%(default)s)"
+        "--count", type=parse_count(0, 10**6), default=0, metavar="TOTAL", help="boxes that it is to hold (0: add none)"
     )
-    parser.add_argument("--pair", type=int, default=10, metavar="N", help="boxes at twice the voxel size (%(default)s)")
+    parser.add_argument(
+        "--wide",
+        type=parse_count(0, 10**6),
+        metavar="N",
+        help="boxes of twice the edge, for low q (as many as --count)",
+    )
+    parser.add_argument(
+        "--fine",
+        type=parse_count(0, 10**6),
+        default=8,
+        metavar="N",
+        help="boxes at half the voxel size, for high q (%(default)s)",
+    )
+    parser.add_argument(
+        "--pair",
+        type=parse_count(0, 10**6),
+        default=10,
+        metavar="N",
+        help="boxes at twice the voxel size (%(default)s)",
+    )
     parser.add_argument("--part", type=_parse_part, default=(1, 1), metavar="I/N", help="make every N-th box only")
     add_crew_arguments(parser)
     parser.add_argument(
@@ -39,11 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=parse_seed, help=f"seed of the boxes (the folder's own, or {own.seed})")
     parser.add_argument(
-        "--shape", type=int, metavar="N", help=f"edge of a fine box in voxels (the folder's own, or {own.shape})"
+        "--shape",
+        type=parse_count(*SHAPE),
+        metavar="N",
+        help=f"edge of a fine box in voxels (the folder's own, or {own.shape})",
     )
     parser.add_argument(
         "--voxels-per-a",
-        type=float,
+        type=parse_number(1, 1000),
         metavar="N",
         help=f"voxels of a fine box per a (the folder's own, or {own.voxels_per_a:g})",
     )
@@ -79,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.theory.covariance import compute_threshold
 
     crew = read_crew(options, "cpu")
+    # a table is made to be made again, but not out of its own boxes
+    check_outputs([options.output], overwrite=True, inputs=[options.boxes])
     path = Path(options.boxes)
     setting = read_boxes(path).setting if (path / "setting.json").exists() else BoxSetting()
     names = ("spectrum", "seed", "shape", "voxels_per_a", "layer_fractions")
@@ -93,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
             add_boxes(folder, plan, crew, progress.show)
     if not options.quiet:
         held = ", ".join(f"{len(folder.list_boxes(kind))} {kind}" for kind in KINDS)
-        print(f"{path}: boxes: {held}")
+        print_line(f"{path}: boxes: {held}")
     if options.output:
         _write_table(folder, Path(options.output), options.quiet)
     return 0
@@ -109,4 +140,6 @@ def _write_table(folder: BoxFolder, path: Path, is_quiet: bool) -> None:
         return
     for density in (0.0, PAPER_LAYER_DENSITY, 1.0):
         median, highest = table.summarise_error(density)
-        print(f"{path}: standard error at layer density {density:g}: median {median:.2%}, 99 % below {highest:.2%}")
+        print_line(
+            f"{path}: standard error at layer density {density:g}: median {median:.2%}, 99 % below {highest:.2%}"
+        )

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyfai_grf.cli.arguments import parse_seed, reject_usage
+from pyfai_grf.cli.arguments import parse_count, parse_number, parse_seed, reject_usage
+from pyfai_grf.cli.printing import print_line, print_text, write_line
 from pyfai_grf.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,22 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--material", required=True, metavar="CLASS[@paper]", choices=names, help=", ".join(names))
     parser.add_argument("-o", "--output", required=True, metavar="BUNDLE", help="folder of the new bundle")
     parser.add_argument("--overwrite", action="store_true", help="replace a bundle that exists")
-    parser.add_argument("--q-min", type=float, metavar="Q", help=f"first q in 1/nm ({PAPER_Q_NM1[0]:g})")
-    parser.add_argument("--q-max", type=float, metavar="Q", help=f"last q in 1/nm ({PAPER_Q_NM1[-1]:g})")
+    parser.add_argument("--q-min", type=parse_number(), metavar="Q", help=f"first q in 1/nm ({PAPER_Q_NM1[0]:g})")
+    parser.add_argument("--q-max", type=parse_number(), metavar="Q", help=f"last q in 1/nm ({PAPER_Q_NM1[-1]:g})")
     parser.add_argument(
-        "--q-points", type=int, metavar="N", help=f"points of the equidistant grid ({PAPER_Q_NM1.size})"
+        "--q-points", type=parse_count(), metavar="N", help=f"points of the equidistant grid ({PAPER_Q_NM1.size})"
     )
     parser.add_argument("--poni", metavar="P", help="take the q range of this geometry instead")
     parser.add_argument("--mask", metavar="M", help="with --poni: the mask in use")
     parser.add_argument(
         "--length-scale",
-        type=float,
+        type=parse_number(1e-6, 1e6),
         default=Default.length_scale,
         metavar="S",
         help="train for lengths S times the published ones (%(default)g)",
     )
     parser.add_argument(
-        "--layer-density", type=float, metavar="D", help=f"three phases: layer over solid ({Default.layer_density})"
+        "--layer-density",
+        type=parse_number(0, 1e6),
+        metavar="D",
+        help=f"three phases: layer over solid ({Default.layer_density})",
     )
     parser.add_argument(
         "--spectrum",
@@ -50,9 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"of the field: {PAPER_SPECTRUM}, power:n=6, matern:nu=2.5, shell:width=0.2 (the libraries', else "
         f"{PAPER_SPECTRUM})",
     )
-    parser.add_argument("--examples", type=int, metavar="N", help=f"curves for measured samples ({Default.examples})")
     parser.add_argument(
-        "--draws", type=int, metavar="N", help=f"noise draws per structure for @paper ({Default.draws})"
+        "--examples", type=parse_count(), metavar="N", help=f"curves for measured samples ({Default.examples})"
+    )
+    parser.add_argument(
+        "--draws",
+        type=parse_count(1, 10**6),
+        metavar="N",
+        help=f"noise draws per structure for @paper ({Default.draws})",
     )
     parser.add_argument("--seed", type=parse_seed, default=Default.seed, help="of examples and noise (%(default)s)")
 
@@ -75,11 +84,11 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         **given,
     )
-    report = (lambda line: None) if options.quiet else (lambda line: print(line, file=sys.stderr))
+    report = (lambda line: None) if options.quiet else (lambda line: write_line(line, sys.stderr))
     model = train(settings, options.libraries, options.output, report)
     if not options.quiet:
-        print(describe_model(model))
-        print(f"written to {options.output}")
+        print_text(describe_model(model))
+        print_line(f"written to {options.output}")
     return 0
 
 

@@ -17,6 +17,7 @@ from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.provenance import Provenance
 from pyfai_grf.core.records import Result
+from pyfai_grf.core.spelling import spell_out
 
 _BOUNDS = ("", "_lower", "_upper")
 #: what every table begins with
@@ -28,6 +29,8 @@ COLUMNS = (
     "is_applicable",
     "reason",
 )
+#: what a formula begins with; the last four are the wide forms, which some spreadsheets take for the same
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _PROVENANCE = ("model", "flavour", "model_sha256", "model_version", "spectrum", "layer_density", "created", "command")
 
 
@@ -127,11 +130,16 @@ def _join_versions(versions: Mapping[str, str]) -> str:
 
 
 def _format_cell(value: Any) -> str:
-    """Return the text of one field: numbers to nine digits, truth as true and false, nothing for a missing number."""
+    """Return the text of one field: numbers to nine digits, truth as true and false, nothing for a missing number.
+
+    A text that a spreadsheet would take for a formula, and carry out, has an apostrophe before it; control characters,
+    which a terminal would obey, are spelled out.
+    """
     if value is None:
         return ""
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, float | np.floating):
         return "" if math.isnan(value) else f"{value:.9g}"
-    return str(value)
+    text = spell_out(str(value), kept="\n\t")
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text

@@ -338,7 +338,6 @@ def test_stderr_of_the_real_command_has_our_lines_only(frames: Path, small_bundl
         ({"--mask": "wrong.edf"}, r"mask has shape \(100, 200\)"),
         ({"--mask": "missing.edf"}, "missing.edf"),
         ({"--background": "wrong.edf"}, "background has shape"),
-        ({"--background": "good_2.edf", "--background-scale": "nan"}, "background scale"),
         ({"-o": "nowhere/out.h5"}, "there is no folder"),
         ({"--csv": "nowhere/out.csv"}, "there is no folder"),
         ({"--plot": "nowhere/out.png"}, "there is no folder"),
@@ -355,8 +354,7 @@ def test_what_stops_an_analysis_before_it_starts(
     options = {"--poni": "setup.poni", "-o": "out.h5", **changes}
     arguments: list[object] = ["--material", small_bundle]
     for name, value in options.items():
-        is_file = value is not None and name != "--background-scale"
-        arguments += [name] if value is None else [name, frames / value if is_file else value]
+        arguments += [name] if value is None else [name, frames / value]
     done = run("analyze", frames / "good_1.edf", *arguments)
     assert (done.status, len(done.complaints)) == (1, 1), done
     assert re.search(said, done.err)
@@ -468,7 +466,6 @@ def test_wrong_usage(
             ["train", "--material", "two-phase-low-porosity@paper", "-o", "new", "--spectrum", "power:n=6"],
             "the libraries were made with roding2022",
         ),
-        (["simulate", "--a", "nan", "--porosity", "0.3", "-o", "out.h5"], "a is nan"),
         (["simulate", "--a", "4", "--porosity", "2", "-o", "out.h5"], "porosity is 2"),
         (["simulate", "--a", "4", "--porosity", "0.3", "--voxel-size", "5", "--shape", "32", "-o", "out.h5"], "voxels"),
         (["simulate", "--a", "4", "--porosity", "0.3", "-o", "nowhere/out.h5"], "there is no folder"),

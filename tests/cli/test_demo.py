@@ -166,17 +166,23 @@ def test_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--frames", "0"], "--frames 0"),
-        (["--seed", "-1"], "--seed -1"),
-        (["--a", "-4"], "a must be a positive length"),
-        (["--counts", "0"], "counts is 0"),
+        (["--frames", "0"], "'0' is not a whole number from 1 to 99999"),
+        (["--seed", "-1"], "'-1' is not a seed"),
+        (["--seed", str(2**64)], "is not a seed"),
+        (["--a", "-4"], "'-4' is not a number from 0.001 to 1e+06"),
+        (["--porosity", "inf"], "'inf' is not a number"),
+        (["--counts", "0"], "'0' is not a number from 1 to 1e+12"),
     ],
 )
 def test_impossible_material_is_refused_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
-    assert main(["demo", "-o", str(tmp_path / "new"), *arguments]) == 1
-    assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["demo", "-o", str(tmp_path / "new"), *arguments])
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert words in message
     assert not (tmp_path / "new").exists()
 
 

@@ -132,3 +132,25 @@ def test_half_a_row_is_cut_off(tmp_path, provenance, make_result, monkeypatch):
     with pytest.raises(InputError, match="its first 1 rows are kept"):
         table.append(make_result(1))
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\n", "\uff1d"])
+def test_no_text_is_a_formula(tmp_path, provenance, make_result, start):
+    """A file name, a reason or a title must not become a command in somebody's spreadsheet."""
+    evil = f"{start}HYPERLINK(1)"
+    row = make_result(0, source=evil, is_predicted=False, reason=evil)
+    row = dataclasses.replace(row, extras={**row.extras, "warnings": evil, "counts": -1.5})
+    with TableWriter(tmp_path / "out.csv", dataclasses.replace(provenance, command=evil, model=evil)) as table:
+        table.append(row)
+    (read,) = _read(tmp_path / "out.csv")
+    for name in ("source", "reason", "warnings", "command", "model"):
+        assert read[name] == f"'{evil}", name
+    assert float(read["counts"]) == -1.5  # a number is not a text
+
+
+def test_control_characters_are_spelled_out(tmp_path, provenance, make_result):
+    """For whoever looks at the table in a terminal; a bare carriage return would also end the row for some readers."""
+    with TableWriter(tmp_path / "out.csv", provenance) as table:
+        table.append(make_result(0, source="\r\x1b[2Ja\x00b"))
+    (read,) = _read(tmp_path / "out.csv")
+    assert read["source"] == "\\r\\u001b[2Ja\\u0000b"
