@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
     flags = ["--quiet"] * options.quiet + ["--verbose"] * options.verbose
     worst = 0
     for arguments in _make_commands(folder, material):
-        say(f"\n$ pyfai-grf {_join(arguments)}")
+        say("")
+        say(f"$ pyfai-grf {_join(arguments)}")
         status = main([arguments[0], *flags, *arguments[1:]])
         if status > 1:
             return status
