@@ -11,6 +11,8 @@ HINTS = {
     "device of all workers": "--device cpu or --device cuda",
     "fewer workers": "--workers N",
     "length scale": "--length-scale S",
+    "library of a spectrum": "'pyfai-grf generate LIBRARY.h5 --spectrum {spectrum} --count N' makes one",
+    "overwrite": "or --overwrite",
     "library": "'pyfai-grf generate {path} --count N' makes one",
     "seed": "--seed N",
     "table": "'pyfai-grf tabulate BOXES --count 60 --spectrum {spectrum} -o TABLE.npz' makes one",

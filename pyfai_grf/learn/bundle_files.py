@@ -36,7 +36,7 @@ def check_target(path: Path, overwrite: bool) -> None:
     if not (path / DESCRIPTION).is_file():
         raise InputError(f"{path} exists and is not a model bundle: choose another folder")
     if not overwrite:
-        raise InputError(f"the bundle {path} exists already: choose another folder, or --overwrite")
+        raise InputError(f"the bundle {path} exists already: choose another folder", "overwrite")
     for entry in sorted(path.iterdir()):
         if entry.is_dir() or not (entry.name in (DESCRIPTION, ARRAYS) or entry.suffix == ".ubj"):
             raise InputError(f"{path} holds {entry.name}, which is not of a model bundle: move it, or choose another")

@@ -94,7 +94,9 @@ def _check_libraries(settings: TrainSettings, shards: Sequence[Shard]) -> None:
     if settings.spectrum not in (None, spectra[0]):
         raise InputError(
             f"spectrum {settings.spectrum} was asked for, but the libraries were made with {spectra[0]}: "
-            f"name libraries of {settings.spectrum} (pyfai-grf generate --spectrum), or leave the spectrum out"
+            f"name libraries of {settings.spectrum}, or leave the spectrum out",
+            "library of a spectrum",
+            spectrum=settings.spectrum,
         )
     boxes = {
         f"{describe_box(s.shape, s.voxel_size_nm)}, smoothing {s.smoothing_nm} nm"

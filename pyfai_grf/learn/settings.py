@@ -46,9 +46,9 @@ class TrainSettings:
         if self.spectrum is not None:
             object.__setattr__(self, "spectrum", get_spectrum(self.spectrum).text)
         if not 0 < self.length_scale < np.inf:
-            raise InputError(f"--length-scale is {self.length_scale}: it must be above 0")
+            raise InputError(f"the length scale is {self.length_scale}: it must be above 0")
         if not 0 <= self.layer_density <= 1:
-            raise InputError(f"--layer-density is {self.layer_density}: it must be from 0 (pore) to 1 (solid)")
+            raise InputError(f"the layer density is {self.layer_density}: it must be from 0 (pore) to 1 (solid)")
         if self.examples < 1000 or self.draws < 1:
             raise InputError("a training run takes 1000 examples and 1 noise draw at least")
 

@@ -71,7 +71,7 @@ def _scale(binner: Binner, frame: Frame, sums: BinSums, scatter: Scatter) -> Exp
         return Exposure(replace(again, variance=again.variance * width), _SCATTER.format(found), (warning,))
     warning = (
         f"the scatter of the pixels within a bin is {gain:.3g} times what photon counts would have: taken as a gain of "
-        f"{gain:.3g}; --gain says it"
+        f"{gain:.3g}, unless the gain is given"
     )
     return Exposure(binner.apply_gain(sums, gain), f"counts of {gain:.3g} each, from their scatter", (warning,))
 

@@ -32,7 +32,7 @@ def test_a_gain_scales_sigma_and_counts(setup: Any, counts: float, gain: int) ->
     np.testing.assert_allclose(found.sigma, gain * plain.sigma, rtol=0.1)
     assert found.metadata["gain"] == pytest.approx(gain, rel=0.1)
     assert any(
-        "times what photon counts would have: taken as a gain" in text and text.endswith("--gain says it")
+        "times what photon counts would have: taken as a gain" in text and text.endswith("unless the gain is given")
         for text in found.metadata["warnings"]
     )
     told = reduce_frame(gain * frame, setup.integrator, bins=BINS, gain=gain)
