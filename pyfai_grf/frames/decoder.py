@@ -98,10 +98,12 @@ class Decoder:
             return answer
 
     def prepare(self, request: Request) -> None:
-        """Let the process begin with a source that will be wanted soon; returns at once."""
-        with self._lock, contextlib.suppress(CannotStartError, OSError):
-            self._start()
-            self._send({"do": "prepare", **asdict(request)})
+        """Let the process begin with a source that will be wanted soon; returns at once, if need be without it."""
+        if self._lock.acquire(blocking=False):
+            with contextlib.suppress(CannotStartError, OSError):
+                self._start()
+                self._send({"do": "prepare", **asdict(request)})
+            self._lock.release()
 
     def close(self, number: int) -> None:
         """Let the process close source ``number``; waits for nobody, so that a garbage collector may call it."""

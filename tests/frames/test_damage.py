@@ -61,7 +61,10 @@ def write_huge_dataset(path: Path) -> None:
 
 def write_huge_chunk(path: Path) -> None:
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", (10**6, 1000, 1000), "i8", chunks=(600, 1000, 1000))
+        try:
+            file.create_dataset("data", (10**6, 1000, 1000), "i8", chunks=(600, 1000, 1000))
+        except ValueError as problem:
+            pytest.skip(f"HDF5 before version 2 has no such pieces: {problem}")
 
 
 @pytest.mark.parametrize(
