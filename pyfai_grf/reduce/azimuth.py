@@ -161,7 +161,10 @@ def expect_cells(
     divisor = np.where(exposure > 0, exposure, 1.0)
     mean = np.where(kept > 0, cells.signal, 0.0).sum(axis=1) / divisor
     offset = (kept * cells.offset).sum(axis=1) / divisor
-    slope = np.gradient(mean)
+    used = np.flatnonzero(exposure)
+    slope = np.zeros(mean.size)
+    if used.size > 1:
+        slope[used] = np.gradient(mean[used], used)
     shift = cells.offset - offset[:, np.newaxis]
     # the variance of the bin, shared out; it grows and shrinks with the mean
     change = np.where(ring.intensity > 0, mean / np.where(ring.intensity > 0, ring.intensity, 1.0), 1.0)

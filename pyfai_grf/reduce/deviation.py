@@ -169,8 +169,8 @@ def _describe_place(ring: Ring, found: Comparison, bands: Bands) -> tuple[str, d
     """Return text and facts of the place that deviates most, and how many there are beside it."""
     place = _find_place(found.deviates, found.z)
     others = _count_places(found.deviates & ~place, found.z)
-    low, high = _find_span(_find_main(found.weight, place, 1), bands.band, ring.q_nm1)
-    first, last = _find_sectors(_find_main(found.weight, place, 0))
+    low, high = _find_span(_find_main(place, 1, 0.2), bands.band, ring.q_nm1)
+    first, last = _find_sectors(_find_main(place, 0, 0.5))
     weight = found.weight * place
     ratio = float((weight * np.nan_to_num(found.ratio)).sum() / max(weight.sum(), 1e-300))
     width = ((last - first) % 360) or 360
@@ -190,10 +190,10 @@ def _describe_place(ring: Ring, found: Comparison, bands: Bands) -> tuple[str, d
     return text, facts
 
 
-def _find_main(weight: FloatArray, place: BoolArray, axis: int) -> BoolArray:
-    """Return which rows or columns lie in the ``place`` (B, S) for the most part of what it holds of any of them."""
-    inside = (weight * place).sum(axis=axis) / np.maximum(weight.sum(axis=axis), 1e-300)
-    return inside >= 0.5 * inside.max()
+def _find_main(place: BoolArray, axis: int, part: float) -> BoolArray:
+    """Return which rows or columns hold at least a ``part`` of what the fullest one does of the ``place`` (B, S)."""
+    inside = np.count_nonzero(place, axis=axis)
+    return np.asarray(inside >= part * inside.max())
 
 
 def _find_place(deviates: BoolArray, z: FloatArray) -> BoolArray:

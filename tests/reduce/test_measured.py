@@ -25,6 +25,10 @@ def test_nexus_frames_with_a_blank(shared_data: Path) -> None:
     assert plain.q_nm1[0] == pytest.approx(0.198, abs=0.02)
     assert plain.q_nm1[-1] == pytest.approx(17.766, abs=0.02)
     assert plain.counts == frame.data[~frame.bad].sum()
+    # thousands of counts a pixel, whose scatter is twice that of counts: pixels of unequal response, no gain
+    assert plain.metadata["gain"] == 1.0
+    # the first columns are shaded
+    assert plain.metadata["sectors"] is not None
     scale = 0.9
     blank = folder / "HeaterBlank_0059.hdf"
     subtracted = reduce_frame(source, folder / "aps12id.poni", background=blank, background_scale=scale)
@@ -58,5 +62,9 @@ def test_silver_behenate_ring(shared_data: Path) -> None:
     curve = reduce_frame(frame, integrator)
     near = (curve.q_nm1 > 0.9) & (curve.q_nm1 < 1.2)
     peak = curve.q_nm1[near][np.argmax(curve.intensity[near])]
+    # counts, on an arm that nothing masks, 45 degrees down to the right
+    assert curve.metadata["gain"] == 1.0
+    assert curve.metadata["noise_model"] == "counts"
+    assert curve.alternative is not None
     # where the header's distance puts the 001 ring, to one bin
     assert peak == pytest.approx(1.043, abs=curve.metadata["q_step_nm1"])
