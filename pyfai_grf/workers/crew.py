@@ -31,6 +31,8 @@ Progress = tuple[list[T], int]
 _AHEAD = 2
 #: seconds of work in a group, where one task takes less
 _GROUP_S = 0.5
+#: tasks in a group at most, however little each takes: Dask looks at every index that it is handed
+_LARGEST_GROUP = 1000
 #: seconds after which the loop yields, whether tasks have finished or not
 _TICK_S = 1.0
 
@@ -108,7 +110,7 @@ def _run_window(pool: _Pool[T], indices: Iterable[int]) -> Iterator[Progress[T]]
             is_last = len(group) < size
         finished = pool.gather([running.pop(first) for first in _drain(done, _TICK_S if running else 0)])
         for results, seconds in finished:
-            size = min(2 * size, max(1, int(_GROUP_S * len(results) / seconds)))
+            size = min(2 * size, _LARGEST_GROUP, max(1, int(_GROUP_S * len(results) / seconds)))
         yield [result for results, _ in finished for result in results], workers
         if not workers:
             time.sleep(_TICK_S)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyfai_grf.core.errors import DeviceError, GrfError
-from pyfai_grf.workers.crew import _AHEAD, Crew, _Pool, _run_window, open_workers
+from pyfai_grf.workers.crew import _AHEAD, _LARGEST_GROUP, Crew, _Pool, _run_window, open_workers
 
 
 def test_alone_it_works_in_order(chores):
@@ -98,3 +98,15 @@ def test_short_tasks_travel_in_groups():
     assert sorted(done) == list(range(1000))
     assert sizes[0] == 1
     assert max(sizes) == 50  # half a second
+
+
+def test_groups_do_not_grow_without_end():
+    """Tasks that take nothing at all."""
+
+    class InstantPool(CountingPool):
+        def gather(self, futures):
+            return [(group, 1e-6) for group, _ in super().gather(futures)]
+
+    sizes = [len(results) for results, _ in _run_window(InstantPool([1]), range(20_000))]
+    assert sum(sizes) == 20_000
+    assert max(sizes) == _AHEAD * _LARGEST_GROUP
