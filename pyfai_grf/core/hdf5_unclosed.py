@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import h5py
 
-#: what is on its way is there after a moment
+#: what is on its way is there after a moment, if the file is still being written
 _ATTEMPTS, _WAIT_S = 5, 0.2
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: version 3: signature, version, sizes of offsets and lengths, flags; four addresses, the third the end of the file
@@ -24,7 +24,7 @@ _MASK = 0xFFFFFFFF
 
 
 def check_unclosed(path: str | os.PathLike[str]) -> None:
-    """Return silently if all that describes the datasets of an unclosed file can be read, now or in a second.
+    """Return silently if all that describes the datasets of an unclosed file can be read, now or in a moment.
 
     Raises
     ------
@@ -32,14 +32,21 @@ def check_unclosed(path: str | os.PathLike[str]) -> None:
         If it cannot, HDF5's own words.
     """
     for attempt in range(_ATTEMPTS):
+        before = _get_state(path)
         try:
             with _UnclosedFile(path) as content, h5py.File(content, "r") as h5:
                 h5.visititems(_touch)
             return
         except Exception as problem:  # whatever a wrong byte in a wrong place does to HDF5
-            if attempt == _ATTEMPTS - 1:
+            time.sleep(_WAIT_S)
+            if attempt == _ATTEMPTS - 1 or _get_state(path) == before:
                 raise OSError(str(problem)) from None
-        time.sleep(_WAIT_S)
+
+
+def _get_state(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return what changes when the file is written."""
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns
 
 
 def _touch(name: str, node: h5py.Dataset | h5py.Group) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,7 +70,7 @@ STEPWISE = """
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL, no replacing of open files")
+@pytest.mark.skipif(os.name == "nt", reason="no replacing of open files")
 def test_others_read_while_it_grows(tmp_path):
     silx_io = pytest.importorskip("silx.io")
     nxdata = pytest.importorskip("silx.io.nxdata")
@@ -103,6 +104,7 @@ def test_others_read_while_it_grows(tmp_path):
         assert h5["entry00003/sasdata/I"].shape == (199,)
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_kill_between_rows_keeps_them(tmp_path, count):
@@ -122,6 +124,7 @@ def test_kill_between_rows_keeps_them(tmp_path, count):
     assert [p.name for p in tmp_path.iterdir()] == ["killed.h5"]
 
 
+@pytest.mark.kills
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 @pytest.mark.parametrize(("stop", "count"), [(1, 3), (8, 3), (15, 3), (23, 3), (24, 4)])
 def test_kill_within_a_row_keeps_the_others(tmp_path, stop, count):
@@ -154,6 +157,7 @@ def test_kill_within_a_row_keeps_the_others(tmp_path, stop, count):
     assert _check_rows(path) == count
 
 
+@pytest.mark.kills
 def test_export_elsewhere_leaves_the_killed_file(tmp_path):
     path = tmp_path / "killed.h5"
     with _run(STEPWISE, path) as run:
@@ -250,6 +254,169 @@ def test_no_room_at_all_is_said_at_the_start(tmp_path):
     assert (run.returncode, problems) == (0, "")
     assert said == f"no room in {tmp_path} (2 MiB to start with): File too large; free space or choose another folder\n"
     assert not list(tmp_path.iterdir())
+
+
+def _write(path: Path, count: int, is_killed: bool, swmr: bool = True) -> bytes:
+    code = """
+        writer = ResultsWriter(sys.argv[1], provenance, swmr=sys.argv[3] == "True")
+        for index in range(int(sys.argv[2])):
+            writer.append(make(index, 40))
+        if sys.argv[4] == "True":
+            os.kill(os.getpid(), signal.SIGKILL)
+        writer.close()
+    """
+    with _run(code, path, count, swmr, is_killed) as run:
+        run.communicate()
+    return path.read_bytes()
+
+
+@pytest.mark.kills
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize(("is_killed", "swmr"), [(False, True), (True, True), (True, False)])
+def test_a_damaged_file_gives_all_rows_or_one_line(tmp_path, is_killed, swmr):
+    """Cut, zeroed, flipped at twenty places each: never rows that are not true, and a bad file is not copied."""
+    path, copy = tmp_path / "bad.h5", tmp_path / "copy.h5"
+    content = _write(path, 4, is_killed, swmr)
+    rng = np.random.default_rng(1)
+    outcomes = set()
+    for number, place in enumerate(rng.integers(0, len(content), 60)):
+        bad = bytearray(content)
+        if number % 3 == 0:
+            del bad[place:]
+        elif number % 3 == 1:
+            bad[place : place + 512] = bytes(len(bad[place : place + 512]))
+        else:
+            bad[place] ^= 1 << number % 8
+        path.write_bytes(bad)
+        found = []
+        for attempt in (lambda: _check_rows(path), lambda: export(path, copy), lambda: export(path)):
+            try:
+                found.append(attempt())
+            except InputError as problem:
+                found.append(str(problem))
+        assert all(count == 4 for count in found if isinstance(count, int)), (number, place, found)
+        # an export looks at all of the file, also at what the rows do not need
+        assert isinstance(found[1], int) == isinstance(found[2], int), (number, place, found)
+        assert not any("\n" in line for line in found if isinstance(line, str))
+        assert copy.exists() == isinstance(found[1], int)
+        if copy.exists():
+            assert _check_rows(copy) == 4
+            copy.unlink()
+        else:
+            assert path.read_bytes() == bad
+        outcomes.add(isinstance(found[1], int))
+        assert [p.name for p in tmp_path.iterdir()] == ["bad.h5"]
+    assert outcomes == {True, False}
+
+
+def test_a_heap_of_zeros_is_not_a_trap(tmp_path):
+    """On zeros where its texts lie HDF5 itself never comes back."""
+    path = tmp_path / "bad.h5"
+    content = bytearray(_write(path, 1, is_killed=False))
+    place = content.index(b"GCOL\x01") + 16
+    content[place : place + 256] = bytes(256)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="is damaged: a heap of texts"):
+        read_results(path)
+
+
+@pytest.mark.kills
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path):
+    path = tmp_path / "out.h5"
+    second = """
+        try:
+            ResultsWriter(sys.argv[1], provenance, overwrite=True).close()
+            print("written")
+        except InputError as problem:
+            print(problem)
+    """
+    with _run(STEPWISE, path) as first:
+        for _ in range(2):
+            first.stdin.write("go\n")
+            first.stdin.flush()
+            first.stdout.readline()
+        with _run(second, path) as run:
+            said, _ = run.communicate()
+        assert said.startswith(f"{path} is being written by process {first.pid} on ")
+        with pytest.raises(InputError, match=f"is being written by process {first.pid}"):
+            export(path)
+        assert export(path, tmp_path / "copy.h5") == 2
+        first.communicate("kill\n")
+    assert _check_rows(path) == 2
+    with _run(second, path) as run:
+        said, _ = run.communicate()
+    assert said == "written\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy.h5", "out.h5"]
+
+
+def test_ctrl_c_while_the_file_is_completed_is_obeyed_afterwards(tmp_path):
+    path = tmp_path / "out.h5"
+    code = """
+        from pyfai_grf.io import results
+        write, left = results.write_sas_entry, [1]
+        def interrupt(h5, name, *rest):
+            if name == "entry00001" and left:
+                left.pop()
+                raise KeyboardInterrupt
+            return write(h5, name, *rest)
+        results.write_sas_entry = interrupt
+        try:
+            with ResultsWriter(sys.argv[1], provenance) as writer:
+                for index in range(3):
+                    writer.append(make(index))
+        except KeyboardInterrupt:
+            print("stopped")
+    """
+    with _run(code, path) as run:
+        said, problems = run.communicate()
+    assert (said, problems) == ("stopped\n", "")
+    with h5py.File(path) as h5:
+        assert "entry00002" in h5
+        assert "end_time" in h5["prediction"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
+
+
+def test_a_disk_that_is_really_full(small_disk):
+    """What the system says, the rows before it in the file, and nothing half beside it."""
+    path = small_disk / "out.h5"
+    code = """
+        try:
+            with ResultsWriter(sys.argv[1], provenance) as writer:
+                for index in range(10_000):
+                    writer.append(make(index))
+        except InputError as problem:
+            print(index, problem)
+    """
+    with _run(code, path) as run:
+        said, problems = run.communicate()
+    assert (run.returncode, problems) == (0, "")
+    count, _, message = said.partition(" ")
+    assert message.startswith(f"cannot write {path}: No space left on device; its first {count} rows are kept")
+    assert _check_rows(path) == int(count) > 10
+    assert [p.name for p in small_disk.iterdir()] == ["out.h5"]
+    with pytest.raises(InputError, match="No space left on device"):
+        export(path)
+    assert _check_rows(path) == int(count)
+    assert export(path, small_disk.parent / "whole.h5") == int(count)
+
+
+def test_overwriting_on_a_full_disk_keeps_the_old_file(small_disk):
+    path = small_disk / "out.h5"
+    _write(path, 2, is_killed=False)
+    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
+    before = path.read_bytes()
+    code = """
+        try:
+            ResultsWriter(sys.argv[1], provenance, overwrite=True)
+        except InputError as problem:
+            print(problem)
+    """
+    with _run(code, path) as run:
+        said, problems = run.communicate()
+    assert (run.returncode, problems) == (0, "")
+    assert said.startswith(f"no room in {small_disk}")
+    assert path.read_bytes() == before
 
 
 def test_damaged_file_is_one_line(tmp_path):

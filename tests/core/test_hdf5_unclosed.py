@@ -1,0 +1,100 @@
+"""Files that were not closed: whole ones are read, damaged ones refused in seconds, where HDF5 would wait for hours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.core.hdf5_heaps import check_heaps
+from pyfai_grf.core.hdf5_unclosed import _compute_checksum, check_unclosed
+
+WRITER = """
+import os, sys, h5py
+file = h5py.File(sys.argv[1], "w", libver="latest")
+data = file.create_dataset("group/data", (0, 4), maxshape=(None, 4), chunks=(1, 4), dtype="i4")
+file.swmr_mode = True
+data.resize(40, axis=0)
+data[...] = 7
+data.flush()
+os._exit(1)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    path = tmp_path / "killed.h5"
+    subprocess.run([sys.executable, "-c", WRITER, str(path)], check=False)
+    return path
+
+
+def test_checksum_is_that_of_the_book() -> None:
+    """The example of lookup3.c, and the superblock that HDF5 itself wrote."""
+    assert _compute_checksum(b"Four score and seven years ago") == 0x17770551
+    with h5py.File("x", "w", driver="core", backing_store=False, libver="latest") as h5:
+        h5.flush()
+        start = h5.id.get_file_image()[:48]
+    assert _compute_checksum(start[:44]) == int.from_bytes(start[44:], "little")
+
+
+@pytest.mark.kills
+def test_a_whole_one_is_read_and_left_alone(killed: Path) -> None:
+    before = killed.read_bytes()
+    check_unclosed(killed)
+    with open_hdf5(killed) as h5:
+        np.testing.assert_array_equal(h5["group/data"], np.full((40, 4), 7))
+    assert killed.read_bytes() == before
+
+
+@pytest.mark.kills
+def test_a_damaged_one_is_not_waited_for(killed: Path) -> None:
+    """Zeros over each part of it in turn: superblock, groups, the index of the chunks, the chunks."""
+    content = killed.read_bytes()
+    refused = 0
+    for start in range(0, len(content), 256):
+        killed.write_bytes(content[:start] + bytes(256) + content[start + 256 :])
+        try:
+            with open_hdf5(killed) as h5:
+                assert h5["group/data"][()].shape == (40, 4)
+        except (InputError, OSError, KeyError):
+            refused += 1
+    assert refused > 5
+
+
+def _write_texts(path: Path) -> int:
+    """Write a file with a text of variable length, and return where the heap lies that holds it."""
+    with h5py.File(path, "w") as h5:
+        h5["text"] = "hello"
+        h5.attrs["more"] = "texts"
+    return path.read_bytes().index(b"GCOL\x01")
+
+
+def test_heaps_that_are_whole(tmp_path: Path) -> None:
+    path = tmp_path / "texts.h5"
+    _write_texts(path)
+    check_heaps(path)
+    (tmp_path / "empty.h5").touch()
+    check_heaps(tmp_path / "empty.h5")
+    (tmp_path / "cut.h5").write_bytes(b"GCOL\x01\0\0\0")
+    check_heaps(tmp_path / "cut.h5")
+
+
+@pytest.mark.parametrize("change", [bytes(64), (2**64 - 16).to_bytes(8, "little")])
+def test_a_heap_that_leads_nowhere(tmp_path: Path, change: bytes) -> None:
+    """On the first of the two HDF5 1.14 and 2.0 never come back."""
+    path = tmp_path / "texts.h5"
+    place = _write_texts(path) + 16
+    content = bytearray(path.read_bytes())
+    if len(change) == 64:  # the first object: no index, no size
+        content[place : place + 64] = change
+    else:
+        content[place + 8 : place + 16] = change
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="heap of texts at byte"):
+        check_heaps(path)
