@@ -96,8 +96,6 @@ UNTESTED: set[str] = {
     "cli/train.py",
     "core/hdf5_heaps.py",
     "core/hdf5_image.py",
-    "core/hdf5_unclosed.py",
-    "core/lock.py",
     "core/provenance.py",
     "core/records.py",
     "features/invariant.py",
