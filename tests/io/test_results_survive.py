@@ -288,7 +288,7 @@ def test_a_damaged_file_gives_all_rows_or_one_line(tmp_path, is_killed, swmr):
         else:
             bad[place] ^= 1 << number % 8
         path.write_bytes(bad)
-        found = []
+        found: list[int | str] = []
         for attempt in (lambda: _check_rows(path), lambda: export(path, copy), lambda: export(path)):
             try:
                 found.append(attempt())

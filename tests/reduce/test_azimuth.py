@@ -70,7 +70,7 @@ def test_clean_frames_agree(setup: Any, binner: Binner, counts: float) -> None:
         signal = rng.poisson(expected.signal).astype(float)
         drawn = Cells(signal, expected.exposure, expected.pixels, expected.offset)
         found = compare_sectors(drawn, Ring(ring.q_nm1, signal.sum(axis=1) / exposure, variance), bands)
-        alarms += found.deviates.any()
+        alarms += int(found.deviates.any())
         scores.append(found.z[found.weight > 0])
     assert alarms == 0
     # z is normal; comparing with a median and a mean of the same cells takes some percent off or adds them
@@ -96,7 +96,7 @@ def test_clean_frames_of_the_virtual_instrument_have_no_alternative(setup: Any) 
 
 
 def test_bands_grow_with_q() -> None:
-    q = 0.04 + 0.006 * np.arange(500)
+    q = 0.04 + 0.006 * np.arange(500, dtype=np.float64)
     bands = lay_out_bands(q, np.zeros(500))
     widths = np.bincount(bands.band)
     assert widths.min() >= 3
