@@ -14,8 +14,8 @@ from pyfai_grf.core.errors import InputError
 #: fewer points than this have no scatter to speak of
 FEWEST_POINTS = 8
 
-# the median of |x| of a unit Gaussian is 1/1.4826
-_MAD_TO_SIGMA = 1.4826
+#: the median of |x| of a unit Gaussian is 1/1.4826
+MAD_TO_SIGMA = 1.4826
 # windows of third differences, and the scatter above which a logarithm of the intensity is biased
 _WINDOW = 31
 _LOGARITHM_LIMIT = 0.2
@@ -140,7 +140,7 @@ def _apply(coefficients: FloatArray, values: FloatArray) -> FloatArray:
 def _scan_median(differences: FloatArray, count: int) -> FloatArray:
     """Return the standard deviation behind |differences| (D,) in a moving window, at ``count`` = Q points."""
     window = min(_WINDOW, len(differences) - (len(differences) + 1) % 2)
-    return _MAD_TO_SIGMA * _pad(median_filter(differences, size=window, mode="reflect"), count)
+    return MAD_TO_SIGMA * _pad(median_filter(differences, size=window, mode="reflect"), count)
 
 
 def _scan_mean_square(differences: FloatArray, count: int, window: int = _WINDOW) -> FloatArray:

@@ -11,6 +11,7 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Points
 from pyfai_grf.features.invariant import compute_invariant
+from pyfai_grf.features.scatter import MAD_TO_SIGMA
 from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 
 #: how the noise of a curve is told, and the features that tell it: its own scatter, or its counts sum (I / sigma)^2,
@@ -179,5 +180,5 @@ def _measure_scatter(intensity: FloatArray) -> FloatArray:
     Their variance is 20 times that of independent noise; the last third of the grid, where the noise is largest.
     """
     part = np.log(np.maximum(intensity[:, -(intensity.shape[1] // 3) :], np.finfo(float).tiny))
-    scatter = 1.4826 * np.median(np.abs(np.diff(part, n=3, axis=1)), axis=1) / np.sqrt(20)
+    scatter = MAD_TO_SIGMA * np.median(np.abs(np.diff(part, n=3, axis=1)), axis=1) / np.sqrt(20)
     return np.asarray(np.log10(np.maximum(scatter, 1e-5)))

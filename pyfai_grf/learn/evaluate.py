@@ -11,10 +11,9 @@ import numpy as np
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
+from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_TABLE_2, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.learn.examples import describe_box, make_examples
-from pyfai_grf.learn.metrics import PAPER_TABLE_2
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
 from pyfai_grf.library.shard import Shard

@@ -13,11 +13,11 @@ import xgboost
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import Features, make_spec
+from pyfai_grf.learn.accuracy import measure_errors
 from pyfai_grf.learn.applicability import fit_expected
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.learn.description import ModelDescription
 from pyfai_grf.learn.examples import Examples, make_examples
-from pyfai_grf.learn.metrics import measure_errors
 from pyfai_grf.learn.regressor import LEVEL, Parts, fit_regressor
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.smooth import FOLDS, fit_projection

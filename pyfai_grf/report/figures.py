@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.metrics import compute_mape, compute_mse
 from pyfai_grf.core.parameters import PARAMETERS, get_material
 from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.report.image_panel import draw_frame
@@ -180,8 +181,7 @@ def compute_errors(truth: FloatArray, predicted: FloatArray) -> tuple[float, flo
     """Return the mean squared error (unit squared) and the mean absolute percentage error (paper's Eq. 13, 14)."""
     if not len(truth):
         return float("nan"), float("nan")
-    difference = predicted - truth
-    return float(np.mean(difference**2)), float(100 * np.mean(np.abs(difference / truth)))
+    return compute_mse(truth, predicted), compute_mape(truth, predicted)
 
 
 def _describe_errors(who: str, mse: float, mape: float) -> str:
