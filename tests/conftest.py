@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+
+# a shell starts what runs in the background with Ctrl-C ignored, and what it starts inherits that
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from pyfai_grf.core.backend import Backend, get_backend
 from pyfai_grf.core.errors import DeviceError

@@ -20,6 +20,8 @@ _BELIEVED, _DISBELIEVED_PART = (0.4, 2.5), 0.1
 #: a curve of which this part scatters less than errors can be believed for has been smoothed; a sparse frame's errors
 #: are right where it is not sparse
 _SMOOTH_PART = 0.97
+#: larger errors, in parts of the largest intensity, stand for "not known"
+_UNKNOWN = 1e6
 #: smaller relative errors are never too large: to believe them is safe
 _LARGE_ERROR = 0.05
 #: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0
@@ -49,7 +51,11 @@ def clean_curve(curve: Curve) -> Points:
     q, intensity, sigma, weight = _read_columns(curve)
     notes: list[str] = []
     keep = _find_usable(q, intensity, weight, notes)
-    known = np.zeros(len(q), bool) if sigma is None else np.isfinite(sigma) & (np.nan_to_num(sigma) > 0)
+    known = np.zeros(len(q), bool)
+    if sigma is not None:  # an error of a million times the curve says that it is not known
+        known = (np.nan_to_num(sigma, posinf=np.inf) > 0) & (
+            sigma < _UNKNOWN * np.nanmax(np.abs(intensity), initial=0.0)
+        )
     if weight is None:
         _leave_out(keep, _find_empty(q, intensity, known, keep), "no pixel in the bin (0 without an error)", notes)
     _check_points(q[keep], intensity[keep], len(q))
