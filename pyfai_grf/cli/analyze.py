@@ -28,18 +28,12 @@ if TYPE_CHECKING:
     from pyfai_grf.learn.bundle import Model
 
 
+#: values per photon: a camera has some, frames may be multiplied or divided by large numbers
+_GAIN = (1e-12, 1e12)
+
+
 def _parse_average(text: str) -> int | None:
     return None if text == "all" else parse_count()(text)
-
-
-def _parse_gain(text: str) -> float:
-    try:
-        gain = float(text)
-    except ValueError:
-        gain = 0.0
-    if not 0 < gain < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of values per photon")
-    return gain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dark", metavar="D", help="dark frame")
     parser.add_argument("--flat", metavar="F", help="flat field")
     parser.add_argument(
-        "--gain",
-        type=_parse_gain,
-        metavar="G",
-        help="values per photon (1, or told from the scatter)",
+        "--gain", type=parse_number(*_GAIN), metavar="G", help="values per photon (1, or told from the scatter)"
     )
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(

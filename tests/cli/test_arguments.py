@@ -29,7 +29,7 @@ _TRAIN = ["train", "--material", "two-phase-low-porosity", "-o", "new"]
 _GENERATE = ["generate", "library.h5", "--count", "1", "--device", "cpu"]
 _FLOATS = [
     (_SIMULATE, ("--a", "--porosity", "--layer-fraction", "--layer-density", "--voxel-size")),
-    (_ANALYZE, ("--background-scale", "--q-min", "--q-max")),
+    (_ANALYZE, ("--background-scale", "--gain", "--q-min", "--q-max")),
     (_PREDICT, ("--q-min", "--q-max")),
     (_TRAIN, ("--q-min", "--q-max", "--length-scale", "--layer-density")),
     (_GENERATE, ("--voxel-size",)),
@@ -60,6 +60,8 @@ def _list(table: list[tuple[list[str], tuple[str, ...]]], values: tuple[str, ...
         [*_SIMULATE, "--voxel-size", "1e300"],
         [*_SIMULATE, "--voxel-size", "-0.5"],
         [*_ANALYZE, "--average", "0"],
+        [*_ANALYZE, "--gain", "0"],
+        [*_ANALYZE, "--gain", "-2"],
         [*_SIMULATE, "--seed", str(2**64)],
         [*_SIMULATE, "--\x1b[31m", "1"],
     ],

@@ -202,6 +202,29 @@ def test_average_of_all(run: Callable[..., Done], frames: Path, small_bundle: Pa
     assert row.extras["frames_averaged"] == 3
 
 
+def test_frames_that_are_not_counts_give_the_same_answer(
+    run: Callable[..., Done], frames: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    with fabio.open(frames / "good_1.edf") as image:
+        fabio.edfimage.EdfImage(data=1000 * image.data).write(str(tmp_path / "times.edf"))
+    where = ("--poni", frames / "setup.poni", "--material", small_bundle, "-o", tmp_path / "out.h5", "--overwrite")
+
+    def analyze(*command: object) -> tuple[Done, Any]:
+        done = run("analyze", *command, *where)
+        assert done.status == 0
+        return done, read_results(tmp_path / "out.h5")[1][0]
+
+    _, plain = analyze(frames / "good_1.edf")
+    found, told = analyze(tmp_path / "times.edf"), analyze(tmp_path / "times.edf", "--gain", "1000")
+    assert any("taken as a gain of" in line and "--gain" in line for line in found[0].warnings)
+    assert not any("gain" in line for line in told[0].warnings)
+    for row, precise in ((found[1], 0.05), (told[1], 1e-5)):
+        assert row.extras["counts"] == pytest.approx(plain.extras["counts"], rel=precise)
+        assert row.prediction.values["a"] == pytest.approx(plain.prediction.values["a"], rel=1e-3)
+        width, wanted = (r.prediction.upper["a"] - r.prediction.lower["a"] for r in (row, plain))
+        assert width == pytest.approx(wanted, rel=0.1)
+
+
 def test_advice_of_a_range_error_can_be_followed(
     run: Callable[..., Done], curves: Path, small_bundle: Path, tmp_path: Path
 ) -> None:
