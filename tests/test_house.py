@@ -94,8 +94,6 @@ UNTESTED: set[str] = {
     "cli/outputs.py",
     "cli/predict.py",
     "cli/train.py",
-    "core/hdf5_heaps.py",
-    "core/hdf5_image.py",
     "core/provenance.py",
     "core/records.py",
     "features/invariant.py",

@@ -38,16 +38,17 @@ class Frame:
 
 
 def make_frame(data: Any, source: str = "array", index: int = 0) -> Frame:
-    """Return a bare (H, W) array as a frame.
+    """Return a bare (H, W) array as a frame; of a masked array the masked pixels are bad.
 
     Raises
     ------
     InputError
         If the array is not a two-dimensional array of numbers.
     """
+    masked = np.ma.getmask(data)
     data = np.asarray(data)
     check_image(data, source)
-    return Frame(data, find_bad_pixels(data), source, index)
+    return Frame(data, find_bad_pixels(data) | masked, source, index)
 
 
 def check_image(data: NDArray[Any], source: str) -> None:

@@ -33,7 +33,7 @@ class DiskReserve:
         except OSError as problem:
             raise InputError(f"cannot write in {folder}: {describe_problem(problem)}") from None
         try:
-            _fill(self._file, size)
+            fill_file(self._file, size)
         except OSError as problem:
             self._file.close()
             raise InputError(
@@ -106,7 +106,8 @@ class WatchedFile(io.FileIO):
         return True
 
 
-def _fill(file: IO[bytes], size: int) -> None:
+def fill_file(file: IO[bytes], size: int) -> None:
+    """Let an open, empty file take ``size`` bytes on the disk; raises OSError if there is no room."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
     else:  # macOS, Windows

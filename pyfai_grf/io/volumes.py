@@ -23,7 +23,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.hdf5_image import build_image
 from pyfai_grf.core.provenance import collect_versions, format_now
 from pyfai_grf.io.hdf5_fields import clean_text, create_group, dump_json, find_unit, write_array
-from pyfai_grf.io.reserve import DiskReserve
+from pyfai_grf.io.reserve import fill_file
 
 #: what the labels mean; files repeat it
 PHASES = "0 pore, 1 layer, 2 solid"
@@ -97,7 +97,8 @@ def _write_tiff(path: Path, labels: NDArray[np.uint8], voxel_size_nm: float, met
     import tifffile
 
     # NumPy's own words for a full disk would be "134217728 requested and 99104 written"
-    DiskReserve(path.parent, labels.nbytes).release()
+    with path.open("wb") as file:
+        fill_file(file, labels.nbytes)
     pixels_per_cm = 1e7 / voxel_size_nm
     if labels.nbytes > _TIFF_LIMIT:
         sizes = {f"PhysicalSize{axis.upper()}": voxel_size_nm for axis in AXES}

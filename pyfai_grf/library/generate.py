@@ -13,6 +13,7 @@ import numpy as np
 from pyfai_grf.core.atomic import remove_drafts
 from pyfai_grf.core.backend import Backend
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.versions import GENERATOR_VERSION
 from pyfai_grf.library.contents import DENSITIES, Setting, Structure, encode_intensity
 from pyfai_grf.library.design import get_point, get_seed
@@ -59,19 +60,19 @@ def generate_library(
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {path.parent}")
     setting = replace(setting, spectrum=get_spectrum(setting.spectrum).text)
-    shard = open_shard(path) if path.exists() else Shard(path, setting)
-    _check_setting(path, shard.setting, setting)
-    remove_drafts(path)
-    missing = [index for index in range(count) if index not in shard.structures]
-    if not missing:
-        return shard
     crew = Crew(crew) if isinstance(crew, str) else crew
-    with open_workers(crew, StructureTask(setting)) as simulate, _Saver(shard) as saver:
-        for structures, workers in simulate(missing):
-            for structure in structures:
-                shard.add(structure)
-            saver.save_if_due()
-            report(len(shard.structures), count, workers)
+    with OutputLock(path):  # a second one would write over what this one has made
+        shard = open_shard(path) if path.exists() else Shard(path, setting)
+        _check_setting(path, shard.setting, setting)
+        remove_drafts(path)
+        missing = [index for index in range(count) if index not in shard.structures]
+        if missing:
+            with open_workers(crew, StructureTask(setting)) as simulate, _Saver(shard) as saver:
+                for structures, workers in simulate(missing):
+                    for structure in structures:
+                        shard.add(structure)
+                    saver.save_if_due()
+                    report(len(shard.structures), count, workers)
     return shard
 
 

@@ -28,7 +28,8 @@ class ReductionSettings:
     Attributes
     ----------
     geometry : the path of a ``.poni`` or of pyFAI-integrate's JSON, a Geometry, or a pyFAI integrator.
-    mask : a path, or (H, W), True (not zero) where masked; joined to the masks of detector and configuration.
+    mask : a path, or (H, W), True (not zero) where masked; joined to the masks of detector and configuration. Pixels
+        that are masked in a masked array, also of ``dark`` and ``flat``, are not used.
     dark, flat : a path, paths to average, or (H, W); take the place of the configuration's.
     background : a path (all its frames are averaged), (H, W), a Frame, or an iterable of frames.
     background_scale : what the background is multiplied by before it is subtracted (transmission, exposure ...).
@@ -75,7 +76,7 @@ def complete_geometry(settings: ReductionSettings) -> Geometry:
     changes: dict[str, Any] = {}
     if settings.mask is not None:
         is_path = isinstance(settings.mask, str | os.PathLike)
-        mask: BoolArray = read_mask(settings.mask) if is_path else np.asarray(settings.mask) != 0  # type: ignore[arg-type]
+        mask: BoolArray = read_mask(settings.mask) if is_path else _fill_masked(settings.mask, 1) != 0  # type: ignore[arg-type]
         changes.update(mask=join_masks(mask, geometry.mask), has_user_mask=True)
     if settings.dark is not None:
         changes["dark"], changes["dark_frames"] = _read_correction(settings.dark)
@@ -84,9 +85,14 @@ def complete_geometry(settings: ReductionSettings) -> Geometry:
     return replace(geometry, **changes)
 
 
+def _fill_masked(given: Any, value: float) -> NDArray[Any]:
+    """Return an array with ``value`` where it was masked."""
+    return np.asarray(np.ma.filled(given, value))
+
+
 def _read_correction(given: Any) -> tuple[NDArray[np.float32], int]:
     if isinstance(given, np.ndarray):
-        return given.astype(np.float32), 1
+        return _fill_masked(given.astype(np.float32), np.nan), 1
     return read_mean([given] if isinstance(given, str | os.PathLike) else list(given))
 
 

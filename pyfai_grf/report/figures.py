@@ -207,5 +207,5 @@ def _save(figure: Figure, path: str | Path) -> None:
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "pdf", "svg"):
         raise InputError(f"cannot write {path}: the name of a picture ends in .png, .pdf or .svg")
-    with replace_file(path, ": choose a folder that exists and may be written to") as draft:
+    with replace_file(path) as draft:
         figure.savefig(draft, format=kind, dpi=_DPI, bbox_inches="tight", pad_inches=0.08)

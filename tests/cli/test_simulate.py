@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +106,19 @@ def test_failed_volume_leaves_no_curve(
     assert main([*COMMAND, *outputs]) == 1
     assert "volume.tif: No space left on device" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".h5", ".vti"])
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(small_disk: Path, suffix: str) -> None:
+    """In a process of its own: HDF5 ended it by SIGSEGV, at its very end."""
+    curve, volume = small_disk / "curve.h5", small_disk / f"volume{suffix}"
+    for path in (curve, volume):
+        path.write_text("old")
+    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
+    for culprit, more in ((curve, []), (volume, ["--structure", str(volume)])):
+        command = [sys.executable, "-m", "pyfai_grf", *COMMAND, "-o", str(curve), *more, "--overwrite"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"pyfai-grf simulate: cannot write {culprit}: No space left on device\n"
+    assert [path.read_text() for path in (curve, volume)] == ["old", "old"]
+    assert {path.name for path in small_disk.iterdir()} == {curve.name, volume.name, "ballast"}

@@ -258,3 +258,15 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     # then 50 s after each save; a save, and a structure until the clock is looked at again, come on top
     assert later[0] - third == pytest.approx(50.0, abs=2.5)
     assert len(later) == 3  # and the last one at the end
+
+
+def test_one_run_at_a_time(tmp_path, setting):
+    """Each would write the whole file, without what the other has made."""
+    path = tmp_path / "new.h5"
+
+    def report(done, total, workers):
+        with pytest.raises(InputError, match=f"is being written by process {os.getpid()}"):
+            generate_library(path, 5, setting, "cpu")
+
+    assert len(generate_library(path, 2, setting, "cpu", report).structures) == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["new.h5"]

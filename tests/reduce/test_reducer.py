@@ -35,6 +35,31 @@ def test_a_smooth_curve_comes_back(setup: Any, poni: str) -> None:
     assert (difference <= slope * 0.01 + 1e-5)[inner].all()
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.uint32, np.float32])
+def test_masked_arrays_are_masked(setup: Any, kind: type) -> None:
+    """Frame, background, dark, flat and mask: what is masked in one of them is left out, whatever its value is."""
+    frame = np.random.default_rng(3).poisson(setup.expect_frame(1e7)).astype(kind)
+    hidden = np.zeros(frame.shape, bool)
+    hidden[20:40, 10:90] = True
+    expected = reduce_frame(frame, setup.integrator, mask=hidden)
+    other = reduce_frame(frame, setup.integrator)
+    assert not np.array_equal(expected.weight, other.weight)
+    poisoned = np.ma.masked_array(np.where(hidden, POISON, frame).astype(kind), hidden)
+    even = np.ma.masked_array(np.where(hidden, POISON, 1.0), hidden)
+    nothing = np.ma.masked_array(np.where(hidden, POISON, 0.0), hidden)
+    for curve in (
+        reduce_frame(poisoned, setup.integrator),
+        reduce_frame(frame, setup.integrator, mask=np.ma.masked_array(np.zeros(frame.shape, np.int8), hidden)),
+        reduce_frame(frame, setup.integrator, flat=even),
+        reduce_frame(frame, setup.integrator, dark=nothing),
+    ):
+        np.testing.assert_allclose(curve.intensity, expected.intensity, rtol=1e-6)
+        np.testing.assert_allclose(curve.weight, expected.weight, rtol=1e-6)
+    background = np.ma.masked_array(np.where(hidden, POISON, 3).astype(kind), hidden)
+    one, two = (reduce_frame(frame, setup.integrator, background=b, mask=hidden) for b in (background, background.data))
+    np.testing.assert_array_equal(one.intensity, two.intensity)
+
+
 def test_bin_centres_are_the_grid_that_was_asked_for(setup: Any) -> None:
     grid = 0.04 + np.arange(500) * (2.96 / 499)
     curve = reduce_frame(setup.expect_frame(1e7), setup.integrator, bins=Bins(0.04, 2.96 / 499))

@@ -219,7 +219,7 @@ def test_evaluation_of_nothing_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gone/p.png", "p.docx", "folder.png"])
 def test_picture_that_cannot_be_written_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(InputError, match=r"cannot write .*(choose a folder|ends in \.png)") as caught:
+    with pytest.raises(InputError, match=r"cannot write .*\.(png|docx)") as caught:
         draw_analysis(tmp_path / name, curve=Curve(Q, I), bars=[])
     assert "\n" not in str(caught.value)
 
