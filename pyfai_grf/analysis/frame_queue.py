@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
@@ -33,7 +34,7 @@ class FrameQueue:
         self._sources = sources
         self._read_series = read_series
         #: frame that a row begins with -> how many frames it stands for
-        self._done = {(r.source, r.frame): int(r.extras.get("frames_averaged", 1)) for r in done}
+        self._done = {(_get_real(r.source), r.frame): int(r.extras.get("frames_averaged", 1)) for r in done}
         self._problems: list[InputError] = []
 
     def take_groups(self, average: int | None) -> Iterator[FrameGroup | InputError]:
@@ -57,12 +58,12 @@ class FrameQueue:
         for name, index in self._done:
             for source in {name, name.partition("::")[0]}:
                 rows.setdefault(source, set()).add(index)
-        known = [source for source in self._sources if source in rows]
-        return {source: next(k for k in count() if k not in rows[source]) for source in known}
+        known = {source: _get_real(source) for source in self._sources if _get_real(source) in rows}
+        return {source: next(k for k in count() if k not in rows[real]) for source, real in known.items()}
 
     def _leave_out_done(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         for frame in frames:
-            number = self._done.get((frame.source, frame.index))
+            number = self._done.get((_get_real(frame.source), frame.index))
             if number is None:
                 yield frame
             for _ in islice(frames, (number or 1) - 1):
@@ -71,3 +72,9 @@ class FrameQueue:
     def _take_problems(self) -> Iterator[InputError]:
         while self._problems:
             yield self._problems.pop(0)
+
+
+def _get_real(source: str) -> str:
+    """Return a source by its real path, however it was spelled."""
+    path, separator, inner = source.partition("::")
+    return os.path.realpath(path) + separator + inner

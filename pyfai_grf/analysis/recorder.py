@@ -67,7 +67,11 @@ class Recorder:
             if path is not None:
                 _check_target(path, self._outputs.overwrite or self._outputs.is_resumed)
         if self._outputs.is_resumed:
-            self._resume()
+            try:
+                self._resume()
+            except BaseException:
+                self._stack.close()  # what was opened is completed again
+                raise
 
     def record(self, curve: Curve) -> Outcome:
         """Return what became of ``curve``, written when this returns; raises InputError if it cannot be written."""

@@ -76,8 +76,8 @@ def run(options: argparse.Namespace) -> int:
         reject_usage("--background-scale multiplies a background: give --background too")
     if options.resume and options.overwrite:
         reject_usage("--resume goes on with the file that --overwrite would replace: give one of them")
-    if options.resume and options.average is None:
-        reject_usage("--average all makes one row of all frames: there is nothing to resume")
+    if options.resume and options.average != 1:
+        reject_usage("--resume goes on frame by frame: run --average again from the start")
     from pyfai_grf.frames.images import announce_source
 
     names = ("mask", "dark", "flat", "background", "background_scale", "gain")

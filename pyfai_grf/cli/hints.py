@@ -16,7 +16,6 @@ HINTS = {
     "library": "'pyfai-grf generate {path} --count N' makes one",
     "seed": "--seed N",
     "table": "'pyfai-grf tabulate BOXES --count 60 --spectrum {spectrum} -o TABLE.npz' makes one",
-    "overwrite": "or --overwrite",
     "scheduler file": "'dask scheduler --scheduler-file {path}' writes one",
 }
 

@@ -88,6 +88,7 @@ class Printer:
         self._is_json = getattr(options, "json", False)
         self._warned: set[str] = set()
         self._reasons: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
         self.rows: list[PredictionRow] = []
         self.first: Result | None = None
 
@@ -121,20 +122,31 @@ class Printer:
 
     def _count_reason(self, text: str) -> bool:
         """Count why a curve has no answer that stands; return whether it is the first for that reason."""
-        place = text.partition(" frame ")[2].partition(": ")[2] or text
-        kind = _NUMBERS.sub("...", place.partition("; ")[0])
+        reason = (text.partition(" frame ")[2] or text).partition(": ")[2] or text
+        kind = _NUMBERS.sub("#", reason.partition("; ")[0])
+        self._first.setdefault(kind, reason.partition("; ")[0])
         self._reasons[kind] += 1
         return self._reasons[kind] == 1
+
+    def _print_reasons(self) -> None:
+        """Print how often each reason was given, in the words of its first time; a few need no counting."""
+        if self._reasons.total() <= _MOST_REASONS:
+            return
+        for kind, count in self._reasons.most_common(_MOST_REASONS):
+            print_line(f"  {count} x {self._first[kind]}")
+        if (more := self._reasons.total() - sum(n for _, n in self._reasons.most_common(_MOST_REASONS))) > 0:
+            print_line(f"  {more} x other reasons")
 
     def conclude(self, summary: Summary, missing: int = 0) -> int:
         """Print what a run of several curves came to, and return its exit status; ``missing`` inputs are not there."""
         unusable = summary.problems + missing
+        refused = summary.rows - summary.applicable
         if summary.rows + unusable > 1 and not self._is_quiet and not self._is_json:
-            problems = f"; {unusable} could not be used" if unusable else ""
-            print_line(f"{summary.rows} curves, the model applies to {summary.applicable}{problems}")
-            for reason, count in self._reasons.most_common(_MOST_REASONS):
-                if summary.rows + unusable > _MOST_REASONS:  # of a few, the lines above say it
-                    print_line(f"  {count} x {reason}")
+            print_line(
+                f"{summary.rows} rows: the model applies to {summary.applicable}, not to {refused}"
+                + (f"; {unusable} inputs could not be used as they are" if unusable else "")
+            )
+            self._print_reasons()
         return 1 if unusable or (summary.rows and not summary.applicable) else 0
 
 

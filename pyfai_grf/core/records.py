@@ -24,7 +24,7 @@ class Curve:
         pyFAI's pixel normalisations), or None where unknown.
     counts : number of photons behind the curve, or None where unknown.
     metadata : what a logbook keeps about it (source, frame, geometry, warnings ...), JSON-ready.
-    alternative : the same frame read robustly, the median over sectors of the detector, where the sectors differ; its
+    alternative : the same frame without the sectors of the detector that differ from the others, if any do; its
         ``metadata["azimuth"]`` says how. None where they agree, and for curves that come without a frame.
     """
 

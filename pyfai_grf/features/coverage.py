@@ -23,8 +23,8 @@ _ROUNDING = 1 + 1e-6
 _FEWEST_POINTS, _MOST_POINTS = 50, 500
 # q a at the maximum of q^2 I, the shoulder: 0.79 to 0.81 over all porosities for the published spectrum
 _SHOULDER = 0.8
-# the maximum is looked for in this part of the points, smoothed over that many: not at an end, not in the noise
-_INNER, _SMOOTH = (0.1, 0.9), 9
+# logarithmic bins in which it is looked for, and how many at each end are none of it
+_KRATKY_BINS, _KRATKY_END = 24, 3
 
 
 def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> None:
@@ -121,20 +121,27 @@ def _cut_at_gaps(q: FloatArray) -> FloatArray:
 
 
 def _suggest_length_scale(points: Points, q_min: float, q_max: float) -> float:
-    """Return what to multiply the published lengths by: 1 where the shoulder lies within them or is not seen."""
-    part = (points.q_nm1 >= q_min) & (points.q_nm1 <= q_max)
-    q, kratky = points.q_nm1[part], (points.q_nm1**2 * points.intensity)[part]
-    if len(q) < 3 * _SMOOTH:
+    """Return what to multiply the published lengths by: 1 where the shoulder lies within them or is not clearly seen.
+
+    The shoulder is the maximum of q^2 I over means in logarithmic bins, in the inner part of them, where it stands out
+    of both ends by half and by three standard errors.
+    """
+    edges = np.geomspace(q_min, q_max, _KRATKY_BINS + 1)
+    part = (points.q_nm1 >= edges[0]) & (points.q_nm1 < edges[-1])
+    place = np.searchsorted(edges, points.q_nm1[part], side="right") - 1
+    counts = np.bincount(place, minlength=_KRATKY_BINS)
+    if counts.min() == 0:
         return 1.0
-    smooth = np.convolve(kratky, np.full(_SMOOTH, 1 / _SMOOTH), mode="same")
-    first, last = (int(end * len(q)) for end in _INNER)
-    inner = smooth[first:last]
-    peaks = np.flatnonzero((inner[1:-1] > inner[:-2]) & (inner[1:-1] >= inner[2:])) + 1
-    if not peaks.size:
+    square = points.q_nm1[part] ** 2
+    kratky = np.bincount(place, square * points.intensity[part], _KRATKY_BINS) / counts
+    error = np.sqrt(np.bincount(place, (square * points.sigma[part]) ** 2, _KRATKY_BINS)) / counts
+    top = _KRATKY_END + int(np.argmax(kratky[_KRATKY_END:-_KRATKY_END]))
+    ends = max(kratky[0], kratky[-1])
+    if kratky[top] < 1.5 * ends or kratky[top] - ends < 3 * error[top]:
         return 1.0
-    length = _SHOULDER / q[first + peaks[np.argmax(inner[peaks])]]
+    length = _SHOULDER / math.sqrt(edges[top] * edges[top + 1])
     low, high = PARAMETERS["a"].low, PARAMETERS["a"].high
-    if low <= length <= high:
+    if low / 1.5 <= length <= 1.5 * high:  # known to a bin or two
         return 1.0
     return float(f"{length / math.sqrt(low * high):.1g}")
 

@@ -22,8 +22,8 @@ _BELIEVED, _DISBELIEVED_PART = (0.4, 2.5), 0.1
 _SMOOTH_PART = 0.97
 #: larger errors, in parts of the largest intensity, stand for "not known"
 _UNKNOWN = 1e6
-#: smaller relative errors are never too large: to believe them is safe
-_LARGE_ERROR = 0.05
+#: of a smooth curve differences of order 6 scatter less than this many times those of order 3
+_SMOOTHER = 0.5
 #: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0
 _IMPOSSIBLE_ZERO = 30.0
 _NEIGHBOURS = 12
@@ -68,7 +68,7 @@ def clean_curve(curve: Curve) -> Points:
 
 
 def select_window(curve: Curve, q_min: float | None = None, q_max: float | None = None) -> Curve:
-    """Return the part of ``curve`` from ``q_min`` to ``q_max``, in 1/nm; None for its own end.
+    """Return the part of ``curve`` from ``q_min`` to ``q_max``, in 1/nm, and a point beyond; None for its own end.
 
     What was asked for stands in ``metadata["q_window_nm1"]``.
 
@@ -82,6 +82,10 @@ def select_window(curve: Curve, q_min: float | None = None, q_max: float | None 
     low, high = -np.inf if q_min is None else q_min, np.inf if q_max is None else q_max
     q = np.asarray(curve.q_nm1)
     part = (q >= low) & (q <= high)
+    # and the next point on each side: the end of a window is not the end of the curve
+    inside = np.flatnonzero(part)
+    if inside.size:
+        part[max(inside[0] - 1, 0)] = part[min(inside[-1] + 1, q.size - 1)] = True
     if (count := int(np.count_nonzero(part))) < MIN_POINTS:
         raise InputError(
             f"{count} points lie between {low:g} and {high:g} per nm, the curve covers {np.nanmin(q):.3g} to "
@@ -173,7 +177,7 @@ def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: Bo
     for start, stop in edges.reshape(-1, 2):
         sides = place[max(start - _NEIGHBOURS, 0) : start], place[stop : stop + _NEIGHBOURS]
         counts = [_count_by_scatter(q[side], intensity[side]) for side in sides if len(side) >= FEWEST_POINTS]
-        if start == 0 or (counts and min(counts) > _IMPOSSIBLE_ZERO):
+        if start == 0 or (counts and min(counts) * (stop - start) > _IMPOSSIBLE_ZERO):
             empty[place[start:stop]] = True
     return empty
 
@@ -228,8 +232,7 @@ def _judge_sigma(
         columns = q[known], intensity[known], sigma[known]
         ratio[known] = compare_sigma(*columns) / np.sqrt(1 - 1.5 * correlation)
         finer[known] = compare_sigma(*columns, order=6)
-    relative = np.where(known, np.where(known, sigma, 1.0) / np.maximum(scatter, np.abs(intensity)), 0.0)
-    if (note := _contradict(q, ratio, np.minimum(ratio, finer), relative)) is not None:
+    if (note := _contradict(q, ratio, np.minimum(ratio, finer))) is not None:
         notes.append(note)
         return scatter * widening
     if missing:
@@ -239,17 +242,16 @@ def _judge_sigma(
     return np.where(known, np.where(known, sigma, 1.0) * shared, scatter * widening)
 
 
-def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray, relative: FloatArray) -> str | None:
+def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | None:
     """Return why errors are not believed whose points scatter ``ratio`` (Q,) times as much; None if they are.
 
-    ``least`` (Q,) is the ratio without what may be the curve's own shape, ``relative`` (Q,) the errors in parts of the
-    intensity. Points that scatter less everywhere have been smoothed (desmeared, fitted, computed): they say nothing of
-    errors. Nor is it held against errors of a few per cent that a curve is smoother: they may state more than noise.
+    ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere, and less
+    in finer differences, have been smoothed (fitted, computed): they say nothing of errors.
     """
     low, high = _BELIEVED
-    is_smooth = np.quantile(ratio, _SMOOTH_PART) < low
-    is_large = (ratio < low) & (relative > _LARGE_ERROR) & (not is_smooth)
-    for is_off, kind in ((is_large, "large"), (least > high, "small")):
+    # white noise scatters alike in differences of every order, a smooth curve less in those of higher order
+    is_smooth = np.quantile(ratio, _SMOOTH_PART) < low and np.median(least / ratio) < _SMOOTHER
+    for is_off, kind in (((ratio < low) & (not is_smooth), "large"), (least > high, "small")):
         if np.mean(is_off) > _DISBELIEVED_PART:
             factor = float(np.median(np.maximum(ratio[is_off], 1 / ratio[is_off])))
             return (

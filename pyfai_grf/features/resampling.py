@@ -54,8 +54,9 @@ def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> P
     (a = 8 nm on the published grid, the shoulder) it reads up to 1 % above the curve at the middle of the bin.
 
     Averaging reduces sigma, by no more than the number of points averaged allows (a bin shared between two grid
-    points does not count in full for both); interpolation keeps its level, so that the errors of neighbouring grid
-    points are correlated there. Where the curve carries weights, they are shared out too.
+    points does not count in full for both). Where the curve is coarser, a point is shared by several grid points, and
+    its error grows with the root of their number: so means over them come out right. Where the curve carries weights,
+    they are shared out too.
 
     Raises
     ------
@@ -151,8 +152,17 @@ def _select_nodes(points: Points, grid: FloatArray, sums: _BinSums) -> _Nodes:
     return _Nodes(
         q=join(sums.q, points.q_nm1),
         intensity=join(sums.intensity, points.intensity),
-        sigma=join(np.sqrt(sums.variance), points.sigma),
+        sigma=join(np.sqrt(sums.variance), points.sigma * _count_shared(points.q_nm1, grid)),
     )
+
+
+def _count_shared(q: FloatArray, grid: FloatArray) -> FloatArray:
+    """Return (Q,) the root of how many points of ``grid`` share each point ``q``, 1 where it is as fine as the grid.
+
+    Their errors are one error: a mean over them is no better known than the point itself.
+    """
+    left, right = compute_bins(q)
+    return np.sqrt(np.maximum((right - left) / np.interp(q, grid, np.gradient(grid)), 1.0))
 
 
 def _interpolate(nodes: _Nodes, grid: FloatArray) -> FloatArray:

@@ -18,6 +18,10 @@ from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 #: once over the whole grid and once over the last third, where a subtracted background shows
 NOISE_FEATURES = {"scatter": ("scatter",), "counts": ("counts", "counts in the last third")}
 
+#: decades from all photons of a training curve to those in its last third: 1.7 in one of a thousand, and as a rule
+_LEAST_FALL, _USUAL_FALL = 1.7, 3.4
+#: parts of the first two thirds that each tell how many photons there are
+_GROUPS = 10
 #: an intensity that is negative by this many standard errors is not noise
 OVERSUBTRACTED = 3.0
 
@@ -124,7 +128,7 @@ def compute_features(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray
         _merge_bins(spec, binned, errors, merged)
     if not np.all(binned > 0):
         _merge_bins(spec, binned, errors, merged, significance=0.0)
-    noise = _measure_counts(intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
+    noise = _measure_counts(spec, intensity, sigma) if spec.noise == "counts" else _measure_scatter(intensity)
     positive = np.maximum(binned, np.finfo(float).tiny)
     return Features(np.column_stack((np.log(positive), noise)), merged, errors / positive, negative_from)
 
@@ -162,8 +166,13 @@ def _find_negative(spec: FeatureSpec, binned: FloatArray, errors: FloatArray) ->
     return np.where(is_negative, spec.q_bins_nm1[lowest], np.nan)
 
 
-def _measure_counts(intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:
-    """Return log10 of sum (I / sigma)^2 over the grid and over its last third, (N, 2): for counting noise photons."""
+def _measure_counts(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:
+    """Return log10 of sum (I / sigma)^2 over the grid and over its last third, (N, 2): for counting noise photons.
+
+    Where the last third holds more of them than photons ever leave there (constant relative errors, as of desmeared or
+    merged curves), the noise is told as that of the frame whose every point is no better known: models are trained on
+    counts, and have nothing to say of a noise that they never met.
+    """
     if sigma is None:
         raise InputError("this model reads the counting noise: give sigma, or let the model estimate it")
     if not np.all((sigma > 0) & np.isfinite(sigma)):
@@ -171,7 +180,19 @@ def _measure_counts(intensity: FloatArray, sigma: FloatArray | None) -> FloatArr
     photons = (intensity / sigma) ** 2
     last = photons[:, -(photons.shape[1] // 3) :]
     # no more than one photon in the last third is no photon
-    return np.log10(np.column_stack((photons.sum(axis=1), np.maximum(last.sum(axis=1), 1.0))))
+    counts = np.log10(np.column_stack((photons.sum(axis=1), np.maximum(last.sum(axis=1), 1.0))))
+    for row in np.flatnonzero(counts[:, 0] - counts[:, 1] < _LEAST_FALL):
+        total = min(counts[row, 0], _find_frame(spec, intensity[row], sigma[row]))
+        counts[row] = total, min(counts[row, 1], max(total - _USUAL_FALL, 0.0))
+    return counts
+
+
+def _find_frame(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray) -> float:
+    """Return log10 of the photons of a frame that knows no point (M,) of the first two thirds better than ``sigma``."""
+    q = spec.q_nm1
+    rate = intensity / sigma**2 * (intensity @ q) / q  # photons of the frame, by each point: constant for counts
+    groups = np.array_split(rate[: 2 * q.size // 3], min(_GROUPS, q.size // 6))
+    return float(np.log10(max(min(float(np.median(group)) for group in groups), 1.0)))
 
 
 def _measure_scatter(intensity: FloatArray) -> FloatArray:

@@ -106,7 +106,8 @@ def test_averaging_reduces_sigma_by_no_more_than_the_points_averaged(name):
     gain = (2.0 / found.sigma) ** 2
     # 1 %: the step of a logarithmic source changes within a grid bin
     assert np.all(gain <= 1.01 * np.maximum(points_per_bin, 1))
-    assert np.all(gain >= 1 - 1e-12)
+    # a point that several grid points share counts once: its error is theirs together
+    assert np.all(gain >= 0.99 * np.minimum(points_per_bin, 1))
     if "finer x5.7" in name:  # and what is averaged is not thrown away either
         assert gain.sum() == pytest.approx(len(q), rel=0.01)
     # the weight of the source is shared out, none is made: within one bin at each end
@@ -128,7 +129,8 @@ def test_sigma_covers_the_scatter(name):
     # never larger than stated (interpolation and shared bins scatter less, by a factor 0.7 at most); neighbours
     # share points, so the mean square over 490 points stands on some 150 independent ones of 100 draws each
     standard_error = 1 / np.sqrt(2 * 150 * draws)
-    assert 0.6 < ratio < 1 + 5 * standard_error
+    # a point of the coarser source is shared by two: stated larger by the root of 2
+    assert (0.4 if "coarser" in name else 0.6) < ratio < 1 + 5 * standard_error
 
 
 def test_gaps_are_bridged_up_to_three_steps():
@@ -138,7 +140,9 @@ def test_gaps_are_bridged_up_to_three_steps():
     gap = np.isfinite(intensity)
     found = resample(Points(GRID[gap], intensity[gap], 0.01 * truth[gap], GRID[gap]), GRID)
     np.testing.assert_allclose(found.intensity, truth, rtol=1e-3)
-    np.testing.assert_allclose(found.sigma, 0.01 * truth, rtol=0.01)
+    beside = np.arange(99, 103)  # two points stand for four: each of them is less well known
+    np.testing.assert_allclose(np.delete(found.sigma, beside), 0.01 * np.delete(truth, beside), rtol=0.01)
+    assert np.all(found.sigma[beside] > 0.0099 * truth[beside])
     # the two points beside the gap share their weight with those inside, and none is made
     np.testing.assert_allclose(found.weight[:99], GRID[:99], rtol=1e-12)
     assert found.weight.sum() == pytest.approx(GRID.sum() - GRID[100:102].sum(), rel=1e-4)
