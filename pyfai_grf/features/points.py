@@ -177,7 +177,7 @@ def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: Bo
     for start, stop in edges.reshape(-1, 2):
         sides = place[max(start - _NEIGHBOURS, 0) : start], place[stop : stop + _NEIGHBOURS]
         counts = [_count_by_scatter(q[side], intensity[side]) for side in sides if len(side) >= FEWEST_POINTS]
-        if start == 0 or (counts and min(counts) * (stop - start) > _IMPOSSIBLE_ZERO):
+        if start == 0 or (counts and min(counts) > _IMPOSSIBLE_ZERO):
             empty[place[start:stop]] = True
     return empty
 
