@@ -20,6 +20,8 @@ _SEED_END = 2**64
 LENGTH_NM = (1e-3, 1e6)
 #: edge of a box in voxels
 SHAPE = (8, 4096)
+#: formats of pictures, by the end of the name
+PICTURES = (".png", ".pdf", ".svg")
 #: a configuration is smaller; more is not read to see what it names
 _MAX_JSON_BYTES = 2**24
 
@@ -68,6 +70,13 @@ def parse_count(low: int = 1, high: int = 10**9) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def parse_picture(text: str) -> str:
+    """Return the name of a picture, which says its format: better refused now than after the work."""
+    if os.path.splitext(text)[1].lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}")
+    return text
 
 
 def _describe_range(low: float, high: float) -> str:

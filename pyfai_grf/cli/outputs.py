@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pyfai_grf.cli.arguments import reject_usage
+from pyfai_grf.cli.arguments import parse_picture, reject_usage
 from pyfai_grf.cli.printing import print_line, print_problem
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def add_output_arguments(parser: argparse.ArgumentParser, is_required: bool) -> 
     """Add -o, --csv, --plot and --overwrite."""
     parser.add_argument("-o", "--output", required=is_required, metavar="OUT.h5", help="results file (HDF5, NXcanSAS)")
     parser.add_argument("--csv", metavar="OUT.csv", help="also a table, one row a frame")
-    parser.add_argument("--plot", metavar="OUT.png", help="also a picture (of one curve, or of the series)")
+    parser.add_argument(
+        "--plot", type=parse_picture, metavar="OUT.png", help="also a picture (of one curve, or of the series)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace output files that exist")
 
 

@@ -7,6 +7,7 @@ import csv
 import math
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.errors import InputError, describe_problem
+from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.provenance import Provenance
 from pyfai_grf.core.records import Result
@@ -43,18 +45,23 @@ class TableWriter:
     Raises
     ------
     InputError
-        If the file exists (unless ``overwrite``) or cannot be written; the rows before stay.
+        If the file exists (unless ``overwrite``), is being written by somebody else, or cannot be written; the rows
+        before stay.
     """
 
     def __init__(self, path: str | os.PathLike[str], provenance: Provenance, *, overwrite: bool = False) -> None:
         self.path = Path(path)
-        if self.path.is_file() and not overwrite:
-            raise InputError(f"{self.path} exists already: choose another name or remove it")
-        try:
-            # file names that are not UTF-8 are spelled out
-            self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-        except OSError as problem:
-            raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
+        with ExitStack() as stack:
+            if self.path.is_file() or not self.path.exists():  # a terminal or a pipe takes what everybody writes
+                stack.enter_context(OutputLock(self.path))
+            if self.path.is_file() and not overwrite:
+                raise InputError(f"{self.path} exists already: choose another name or remove it")
+            try:
+                # file names that are not UTF-8 are spelled out
+                self._file = self.path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            except OSError as problem:
+                raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
+            self._held = stack.pop_all()
         self._csv = csv.writer(self._file, lineterminator="\n")
         self._provenance = _describe_provenance(provenance)
         self._material = provenance.material
@@ -85,6 +92,8 @@ class TableWriter:
             self._file.close()
         except OSError as problem:
             raise InputError(f"cannot write {self.path}: {describe_problem(problem)}") from None
+        finally:
+            self._held.close()
 
     def _write_header(self, extras: tuple[str, ...]) -> None:
         self._extras = tuple(name for name in extras if name not in COLUMNS and name not in self._provenance)
@@ -105,7 +114,7 @@ class TableWriter:
 
     def _drop_broken_row(self) -> None:
         """Close the file and cut off half a row, whose last number might pass for a whole one."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._held:
             self._file.close()
         if self.path.is_file():
             with contextlib.suppress(OSError):

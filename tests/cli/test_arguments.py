@@ -64,6 +64,8 @@ def _list(table: list[tuple[list[str], tuple[str, ...]]], values: tuple[str, ...
         [*_ANALYZE, "--gain", "-2"],
         [*_SIMULATE, "--seed", str(2**64)],
         [*_SIMULATE, "--\x1b[31m", "1"],
+        [*_PREDICT, "--plot", "out.docx"],
+        [*_ANALYZE, "--plot", "out"],
     ],
     ids=lambda arguments: " ".join([arguments[0], *arguments[-2:]]),
 )
@@ -214,9 +216,9 @@ def test_predict_does_not_write_over_its_bundle(
 ) -> None:
     curve = tmp_path / "curve.dat"
     curve.write_text("".join(f"{0.01 * n + 0.05} 1 0.1\n" for n in range(300)))
-    for flag in ("-o", "--csv", "--plot"):
+    for flag, name in (("-o", "a.ubj"), ("--csv", "model.json"), ("--plot", "new.png")):
         command = ["predict", str(curve), "--material", str(small_bundle), "--overwrite", "--unit", "nm"]
-        assert main([*command, flag, str(small_bundle / "a.ubj")]) == 1
+        assert main([*command, flag, str(small_bundle / name)]) == 1
         assert "which is an input" in capsys.readouterr().err
 
 

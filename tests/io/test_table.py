@@ -154,3 +154,15 @@ def test_control_characters_are_spelled_out(tmp_path, provenance, make_result):
         table.append(make_result(0, source="\r\x1b[2Ja\x00b"))
     (read,) = _read(tmp_path / "out.csv")
     assert read["source"] == "\\r\\u001b[2Ja\\u0000b"
+
+
+def test_two_tables_do_not_write_one_file(tmp_path, provenance, make_result):
+    path = tmp_path / "out.csv"
+    with TableWriter(path, provenance) as table:
+        table.append(make_result(0))
+        with pytest.raises(InputError, match="is being written by process"):
+            TableWriter(path, provenance, overwrite=True)
+        table.append(make_result(1))
+    assert len(_read(path)) == 2
+    TableWriter(path, provenance, overwrite=True).close()
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
