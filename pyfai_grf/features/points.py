@@ -171,7 +171,7 @@ def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: Bo
     empty = np.zeros(len(q), dtype=bool)
     place = np.flatnonzero(keep)
     zero = (intensity[place] == 0) & ~known[place]
-    if not zero.any() or np.any(np.diff(q[place]) <= 0):  # a complaint about the order comes later
+    if not zero.any() or zero.all() or np.any(np.diff(q[place]) <= 0):  # complaints about those come later
         return empty
     edges = np.flatnonzero(np.diff(np.concatenate([[False], zero, [False]]).astype(int)))
     for start, stop in edges.reshape(-1, 2):
