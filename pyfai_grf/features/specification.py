@@ -18,8 +18,8 @@ from pyfai_grf.features.significance import SIGNIFICANCE, merge_nonpositive
 #: once over the whole grid and once over the last third, where a subtracted background shows
 NOISE_FEATURES = {"scatter": ("scatter",), "counts": ("counts", "counts in the last third")}
 
-#: decades from all photons of a training curve to those in its last third: 1.7 in one of a thousand, and as a rule
-_LEAST_FALL, _USUAL_FALL = 1.7, 3.4
+#: decades from all photons of a training curve to those in its last third, as a rule; more is noise in the tail
+_USUAL_FALL = 3.4
 #: parts of the first two thirds that each tell how many photons there are
 _GROUPS = 10
 #: an intensity that is negative by this many standard errors is not noise
@@ -169,22 +169,30 @@ def _find_negative(spec: FeatureSpec, binned: FloatArray, errors: FloatArray) ->
 def _measure_counts(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray | None) -> FloatArray:
     """Return log10 of sum (I / sigma)^2 over the grid and over its last third, (N, 2): for counting noise photons.
 
-    Where the last third holds more of them than photons ever leave there (constant relative errors, as of desmeared or
-    merged curves), the noise is told as that of the frame whose every point is no better known: models are trained on
-    counts, and have nothing to say of a noise that they never met.
+    Where the last third holds far more of them than photons would, by the intensity (constant relative errors, as of
+    desmeared or merged curves), the noise is told as that of the frame whose every point is no better known: models are
+    trained on counts, and have nothing to say of a noise that they never met.
     """
     if sigma is None:
         raise InputError("this model reads the counting noise: give sigma, or let the model estimate it")
     if not np.all((sigma > 0) & np.isfinite(sigma)):
         raise InputError("sigma must be finite and above 0 everywhere: leave it out where it is not known")
     photons = (intensity / sigma) ** 2
-    last = photons[:, -(photons.shape[1] // 3) :]
+    last = slice(-(photons.shape[1] // 3), None)
     # no more than one photon in the last third is no photon
-    counts = np.log10(np.column_stack((photons.sum(axis=1), np.maximum(last.sum(axis=1), 1.0))))
-    for row in np.flatnonzero(counts[:, 0] - counts[:, 1] < _LEAST_FALL):
+    counts = np.log10(np.column_stack((photons.sum(axis=1), np.maximum(photons[:, last].sum(axis=1), 1.0))))
+    falls = _expect_falls(intensity * spec.q_nm1, last)
+    for row in np.flatnonzero(counts[:, 0] - counts[:, 1] < falls / 2):
         total = min(counts[row, 0], _find_frame(spec, intensity[row], sigma[row]))
         counts[row] = total, min(counts[row, 1], max(total - _USUAL_FALL, 0.0))
     return counts
+
+
+def _expect_falls(rates: FloatArray, last: slice) -> FloatArray:
+    """Return (N,) the decades from all photons to those in the ``last`` part, by the photon rates (N, M) of the points."""
+    whole = rates.sum(axis=1)
+    part = np.maximum(rates[:, last].sum(axis=1), whole * 10**-_USUAL_FALL)
+    return np.log10(whole / part)
 
 
 def _find_frame(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray) -> float:
