@@ -189,7 +189,7 @@ def _measure_counts(spec: FeatureSpec, intensity: FloatArray, sigma: FloatArray 
 
 
 def _expect_falls(rates: FloatArray, last: slice) -> FloatArray:
-    """Return (N,) the decades from all photons to those in the ``last`` part, by the photon rates (N, M) of the points."""
+    """Return (N,) the decades from all photons to those in the ``last`` part, by the ``rates`` (N, M) of the points."""
     whole = rates.sum(axis=1)
     part = np.maximum(rates[:, last].sum(axis=1), whole * 10**-_USUAL_FALL)
     return np.log10(whole / part)
