@@ -40,6 +40,11 @@ def count_rows(h5: h5py.File) -> int:
     return int(h5["prediction/frame"].shape[0]) if "prediction/frame" in h5 else 0
 
 
+def is_unfinished(h5: h5py.File) -> bool:
+    """Return whether an open file is a results file with rows that was not completed: they are all that it holds."""
+    return "prediction/log/crc32" in h5 and "prediction/end_time" not in h5
+
+
 def check_sizes(h5: h5py.File) -> None:
     """Raise ValueError if a dataset claims to hold more than the file: reading it would take all memory there is."""
     size = h5.id.get_filesize()

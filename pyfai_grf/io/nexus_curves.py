@@ -16,11 +16,13 @@ import numpy as np
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError, describe_problem
 from pyfai_grf.core.hdf5_files import open_hdf5
+from pyfai_grf.core.hdf5_heaps import check_heaps
 from pyfai_grf.io.columns import Columns, clean_title, to_numbers
 from pyfai_grf.io.curve_group import CurveGroup
 from pyfai_grf.io.curve_places import find_places, find_title, shorten_places
 from pyfai_grf.io.hdf5_fields import clean_text
 from pyfai_grf.io.hdf5_walk import HDF5_FAILURES, decode_name, encode_name, get_item, read_attribute, read_text
+from pyfai_grf.io.journal_rows import check_sizes, is_unfinished, read_rows
 from pyfai_grf.io.slit import describe_length, find_in_notes, is_smeared_name
 
 #: a curve of more points, or a stack of more frames, is not one: the file is damaged, or something else
@@ -55,8 +57,15 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputE
     InputError
         If the file is damaged, has nothing at ``inner``, or no curve there.
     """
+    try:
+        check_heaps(path)
+    except (OSError, ValueError) as problem:
+        raise _name_damage(path, problem) from None
     with open_hdf5(path) as file:
         try:
+            if not inner and is_unfinished(file):
+                yield from _read_rows(file, path)
+                return
             places = find_places(file, str(path), inner)
         except HDF5_FAILURES as problem:
             raise _name_damage(path, problem) from None
@@ -76,6 +85,20 @@ def read_nexus_columns(path: Path, inner: str = "") -> Iterator[Columns | InputE
                 yield from _read_frames(one, warnings)
             except HDF5_FAILURES as problem:
                 yield _name_damage(one.where, problem)
+
+
+def _read_rows(file: h5py.File, path: Path) -> Iterator[Columns | InputError]:
+    """Yield the curves of a results file of ours that was not completed, of any grid; the first damaged one ends it."""
+    where = f"{path}::/prediction"
+    try:
+        check_sizes(file)
+        for row, result in enumerate(read_rows(file)):
+            curve, title = result.curve, clean_title(f"{result.source} frame {result.frame}")
+            points = (curve.q_nm1, curve.intensity, curve.sigma, curve.weight)
+            metadata = {"source": where, "frame": row, "title": title, "warnings": []}
+            yield Columns(*points, "1/nm", "q", f"{where} frame {row}", metadata)
+    except Exception as problem:  # whatever a wrong byte in a wrong place does to HDF5, JSON and NumPy
+        yield _name_damage(where, problem)
 
 
 def _name_damage(where: str | Path, problem: Exception) -> InputError:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.io.curves import collect_curves, read_curves
 from pyfai_grf.io.results import export, read_results
 
 #: makes row ``index``: every number of it follows from the index, so that a reader can check it
@@ -428,3 +429,31 @@ def test_damaged_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*cut\.h5 as HDF5") as caught:
         read_results(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.kills
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_curves_of_a_killed_run_are_read_again(tmp_path):
+    """On every grid, with the checksum of each: a flipped bit in the numbers does not pass for a measurement."""
+    path = tmp_path / "killed.h5"
+    content = bytearray(_write(path, 4, is_killed=True))
+    curves = read_curves(path)
+    assert [curve.q_nm1.size for curve in curves] == [40, 39, 40, 39]
+    for index, curve in enumerate(curves):
+        assert curve.metadata["title"] == f"é{index} frame {index}"
+        np.testing.assert_array_equal(curve.intensity, curve.q_nm1 + index)
+        np.testing.assert_array_equal(curve.sigma, curve.q_nm1)
+    place = content.index(np.array([2.1]).tobytes())  # the first intensity of the third row
+    content[place] ^= 1
+    path.write_bytes(content)
+    good, (problem,) = collect_curves(path)
+    assert len(good) == 2
+    assert "the checksum of row 2 is wrong" in str(problem)
+
+
+@pytest.mark.kills
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_a_killed_run_without_rows_has_no_curves(tmp_path):
+    _write(tmp_path / "killed.h5", 0, is_killed=True)
+    with pytest.raises(InputError, match="no one-dimensional curve"):
+        read_curves(tmp_path / "killed.h5")
