@@ -6,7 +6,8 @@ Importing the package loads none of CuPy, XGBoost, pyFAI or Qt: a public name lo
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # type checkers take it for true; without the module typing the command begins sooner
 
 if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are looked up in _PUBLIC
     from pyfai_grf.core.errors import BundleError as BundleError
@@ -48,7 +49,7 @@ __all__ = ["__version__", *_PUBLIC]
 
 if not TYPE_CHECKING:  # or a misspelt name would pass as Any
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name in _PUBLIC:
             return getattr(importlib.import_module(_PUBLIC[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
