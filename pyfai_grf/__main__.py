@@ -8,10 +8,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, TracebackType
     from typing import Any, NoReturn
 
 _AGAIN_S = 0.02
+#: the signals that have been obeyed
+_interrupted: list[int] = []
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -26,6 +28,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         if frame.f_code.co_filename.startswith("<frozen importlib") and _ask_again():
             return
         frame = frame.f_back
+    _interrupted.append(number)
     raise KeyboardInterrupt
 
 
@@ -39,9 +42,20 @@ def _ask_again() -> bool:
 
 
 def _report_unraisable(problem: Any) -> None:
-    """Do not lose a KeyboardInterrupt that came where nothing can be raised, such as in a destructor."""
-    if not (issubclass(problem.exc_type, KeyboardInterrupt) and _ask_again()):
+    """Do not lose a KeyboardInterrupt that came where nothing can be raised, such as in a destructor.
+
+    What else comes to pass there after one follows from it: destructors of what was not yet made.
+    """
+    if issubclass(problem.exc_type, KeyboardInterrupt) and _ask_again():
+        return
+    if not _interrupted:
         sys.__unraisablehook__(problem)
+
+
+def _report_uncaught(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing of a KeyboardInterrupt: compiled code prints it before it drops it (see ``_report_unraisable``)."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, problem, trace)
 
 
 def _catch_interrupt(handler: Any) -> None:
@@ -57,7 +71,7 @@ def main() -> int:
     """Run the command that ``sys.argv`` names and return its exit status."""
     from pyfai_grf.cli import main as run_command
 
-    sys.unraisablehook = _report_unraisable
+    sys.excepthook, sys.unraisablehook = _report_uncaught, _report_unraisable
     try:
         _catch_interrupt(_interrupt)
         return run_command()
@@ -66,6 +80,8 @@ def main() -> int:
         return 130
     finally:
         _catch_interrupt(_stop)
+        if hasattr(signal, "setitimer"):  # an alarm that nobody answers to would end the process
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -71,6 +72,48 @@ def test_ctrl_c_while_modules_are_loaded(small_bundle: Path, curves: Path, tmp_p
     assert names <= {"out.h5"}
     if names:
         assert export(output) == len(read_results(output)[1])
+
+
+@pytest.mark.parametrize("where", ["a destructor", "a compiled function"])
+def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(where: str) -> None:
+    """Python drops it in a destructor; compiled code prints it, too, and goes on."""
+    code = f"""
+        import signal, sys, pyfai_grf.cli, pyfai_grf.__main__ as command
+        class Dropped:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+        def run():
+            if {where!r} == "a compiled function":
+                sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+            Dropped()
+            for _ in range(10**9):
+                pass
+        pyfai_grf.cli.main = run
+        sys.exit(command.main())
+    """
+    # a shell starts what runs in the background deaf to Ctrl-C, and its children with it
+    wake = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", wake + textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "pyfai-grf: stopped\n")
+
+
+def test_no_alarm_outlives_the_command() -> None:
+    """Asked for again while a module is loaded, and the run ended before: a second later all is as it was."""
+    code = """
+        import signal, sys, time, pyfai_grf.cli, pyfai_grf.__main__ as command
+        def run():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            command._ask_again()
+            return 0
+        pyfai_grf.cli.main = run
+        status = command.main()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        time.sleep(0.2)
+        sys.exit(status)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
