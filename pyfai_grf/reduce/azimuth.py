@@ -127,8 +127,9 @@ def _compare(cells: Cells, ring: Ring, bands: Bands, left_out: BoolArray) -> Com
     shape = left_out.shape
     deviates, level = np.zeros(shape, bool), np.ones(shape)
     ratio, z, weight = level, level, level
+    stack = np.stack([observed, expected, variance, slack])
     for tall, wide in ((shape[0], _JOINED), (shape[0], 1), (_WIDE, _JOINED), (_WIDE, 1), (1, 1)):
-        parts = [_pool(part, tall, wide) for part in (observed, expected, variance, slack)]
+        parts = _pool(stack, tall, wide)
         ratio, z, weight = _score(*parts[:3])
         found = (np.abs(z) > _SIGNIFICANT) & (np.abs(ratio - 1.0) * parts[1] > parts[3])
         if deviates.any():
@@ -177,9 +178,9 @@ def expect_cells(
 
 
 def _pool(values: FloatArray, tall: int, wide: int) -> FloatArray:
-    """Return the sums over blocks of ``tall`` bands and ``wide`` sectors."""
-    rows = np.add.reduceat(values, np.arange(0, values.shape[0], tall), axis=0)
-    return rows.reshape(rows.shape[0], -1, wide).sum(axis=2)
+    """Return the sums of (N, B, S) over blocks of ``tall`` bands and ``wide`` sectors."""
+    rows = values if tall == 1 else np.add.reduceat(values, np.arange(0, values.shape[1], tall), axis=1)
+    return rows if wide == 1 else rows.reshape(*rows.shape[:2], -1, wide).sum(axis=3)
 
 
 def _spread(values: NDArray[Any], shape: tuple[int, ...], tall: int, wide: int) -> NDArray[Any]:

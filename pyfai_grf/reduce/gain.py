@@ -111,13 +111,14 @@ def measure_scatter(data: NDArray[Any], bad: BoolArray, mask: BoolArray) -> Scat
             break
     if sums.size < 3 * _FEWEST:
         return None
-    limits = np.quantile(sums, (1 / 3, 2 / 3))
+    third = sums.size // 3
+    limits = np.partition(sums, (third, 2 * third))[[third, 2 * third]]
     thirds = [sums <= limits[0], (sums >= limits[0]) & (sums <= limits[1]), sums >= limits[1]]
-    found = [_average(ratios[third]) for third in thirds]
+    found = [_average(ratios[part]) for part in thirds]
     if min(found) < _NOTHING:
         return None
-    levels = [float(sums[third].mean()) / 3.0 for third in thirds]
-    error = float(np.sqrt(2.0 / min(np.count_nonzero(third) for third in thirds)))
+    levels = [float(sums[part].mean()) / 3.0 for part in thirds]
+    error = float(np.sqrt(2.0 / min(np.count_nonzero(part) for part in thirds)))
     sums, ratios = _compare_triples(values, used, _APART)
     dim = sums <= limits[0]
     apart = _average(ratios[dim]) if np.count_nonzero(dim) >= _FEWEST else found[0]
@@ -138,7 +139,8 @@ def _compare_triples(values: NDArray[np.float32], used: BoolArray, step: int) ->
 
 def _average(ratios: FloatArray) -> float:
     """Return the mean without what single pixels add that are hot or dead: beyond 12 times the mean is 1 of 2000."""
-    typical = float(np.median(ratios)) / 0.455  # of squares of normal deviates
+    middle = ratios.size // 2
+    typical = float(np.partition(ratios, middle)[middle]) / 0.455  # the median of squares of normal deviates
     mean = typical if typical > 0 else float(ratios.mean())
     for _ in range(2):
         mean = float(np.minimum(ratios, 12.0 * mean).mean())
