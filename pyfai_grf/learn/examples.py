@@ -33,6 +33,11 @@ LOG10_SUBTRACTED, _SUBTRACTED, _LOG10_EXPOSURE = (-2.0, 2.0), 2 / 3, (-0.5, 0.5)
 _ASPECT, _BEAM_POSITION, _CORNER = (0.7, 1.4), (0.02, 0.5), (1.01, 1.2)
 #: a grid whose last rings no such detector reaches still has some pixels there
 _FEWEST_PIXELS = 2e-3
+#: parts of the examples that are no single frame: whole rings (several detectors or exposures, a simulation), and as
+#: many photons per intensity at every q (a step scan, a line detector)
+_RINGS, _SCANS = 0.25, 0.25
+#: decades by which the photons of a curve, and of its last third alone, are known: errors are rarely better than 12 %
+_NOISE_KNOWN = (0.1, 0.1)
 
 
 @dataclass(frozen=True)
@@ -183,14 +188,15 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
         level = subtracted[part, np.newaxis] * intensity[:, -1:]
         noisy, sigma = count_photons(intensity, pixels, counts[part], rng, level, ratio[part, np.newaxis])
         read = compute_features(spec, noisy, sigma)
-        features.append(read.values)
+        features.append(_blur_noise(read.values, spec.noise_count, rng))
         errors.append(read.errors)
     split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
         "spectrum": spectrum.text,
         "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
-        "noise": f"Poisson counts on rectangular detectors, log10 of their number {LOG10_COUNTS}",
+        "noise": f"Poisson counts, log10 of their number {LOG10_COUNTS}, on rectangular detectors, whole rings "
+        f"({_RINGS:.0%}) and step scans ({_SCANS:.0%}); errors known to {_NOISE_KNOWN} decades",
         "background": f"left: flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative; "
         f"subtracted, with its noise: log10 {LOG10_SUBTRACTED} in two of three",
     }
@@ -198,12 +204,33 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     return Examples(np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors))
 
 
-def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
-    """Return the relative number of pixels at each q, (count, M), on ``count`` random rectangular detectors.
+def _blur_noise(values: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return features (N, F) whose last ``count``, the noise, are no better known than those of a measured curve.
 
-    Rings grow with q until the edges cut them, which leaves few photons at the end of the curve. The beam lies
-    anywhere from an edge to the middle, the farthest corner just beyond the last q.
+    Exact ones tell the tail of a curve better than its points do, for the detectors of the training only.
     """
+    blurred = values.copy()
+    shifts = rng.normal(0.0, _NOISE_KNOWN[:count], (len(values), count))
+    blurred[:, -count:] = np.maximum(blurred[:, -count:] + np.cumsum(shifts, axis=1), 0.0)
+    return blurred
+
+
+def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return the relative number of pixels at each q, (count, M), of ``count`` random instruments.
+
+    Most are rectangular detectors: rings grow with q until the edges cut them, which leaves few photons at the end of
+    the curve. The beam lies anywhere from an edge to the middle, the farthest corner just beyond the last q. The rest
+    sees whole rings, or counts alike at every q.
+    """
+    pixels = _draw_detectors(q_nm1, count, rng)
+    kind = rng.random(count)
+    pixels[kind < _RINGS] = q_nm1
+    pixels[kind > 1 - _SCANS] = 1.0
+    return pixels
+
+
+def _draw_detectors(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return the relative number of pixels at each q, (count, M), on ``count`` random rectangular detectors."""
     aspect = rng.uniform(*_ASPECT, (count, 1))
     left, low = (rng.uniform(*_BEAM_POSITION, (count, 1)) for _ in range(2))
     corner = q_nm1[-1] * rng.uniform(*_CORNER, (count, 1))

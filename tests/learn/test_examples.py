@@ -5,7 +5,7 @@ import pytest
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import make_spec
-from pyfai_grf.learn.examples import count_photons, draw_pixels, make_examples
+from pyfai_grf.learn.examples import _blur_noise, count_photons, draw_pixels, make_examples
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import _assign_parts, train_model
 from pyfai_grf.library.generate import generate_library
@@ -116,6 +116,13 @@ def test_parts_cover_the_parameter_space_alike(shard):
             assert abs(chosen.mean() - values.mean()) < 5 * values.std() / np.sqrt(chosen.size), name
 
 
+@pytest.fixture
+def only_detectors(monkeypatch):
+    monkeypatch.setattr("pyfai_grf.learn.examples._RINGS", 0.0)
+    monkeypatch.setattr("pyfai_grf.learn.examples._SCANS", 0.0)
+
+
+@pytest.mark.usefixtures("only_detectors")
 def test_rings_are_cut_by_the_edges():
     pixels = draw_pixels(Q_NM1, 500, np.random.default_rng(1)) / Q_NM1
     # a ring is never more than whole, shrinks (as a part of a circle) with q, and reaches the last q somewhere
@@ -124,6 +131,25 @@ def test_rings_are_cut_by_the_edges():
     assert np.all(pixels[:, -1] < 0.3)
 
 
+def test_half_of_the_curves_are_no_single_frame():
+    """Whole rings and step scans, a quarter each: within 4 standard errors of 2000 draws."""
+    pixels = draw_pixels(Q_NM1, 2000, np.random.default_rng(1))
+    for law in (Q_NM1, np.ones_like(Q_NM1)):
+        assert abs(np.mean(np.all(pixels == law, axis=1)) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2000)
+
+
+def test_the_noise_is_no_better_known_than_that_of_measured_curves():
+    """An exact noise feature would tell the photons in the tail better than the tail itself does."""
+    exact = np.column_stack([np.zeros(20_000), np.full(20_000, 6.0), np.full(20_000, 3.0)])
+    blurred = _blur_noise(exact, 2, np.random.default_rng(1))
+    assert np.all(blurred[:, 0] == 0)
+    # the standard deviation of 20,000 draws is known to 0.5 %: 5 standard errors
+    assert np.std(blurred[:, 1]) == pytest.approx(0.1, rel=0.025)
+    assert np.std(blurred[:, 2] - blurred[:, 1]) == pytest.approx(0.1, rel=0.025)
+    assert _blur_noise(np.zeros((100, 3)), 2, np.random.default_rng(1)).min() == 0  # no photon is the least
+
+
+@pytest.mark.usefixtures("only_detectors")
 def test_ring_fractions_equal_a_count_of_angles(monkeypatch):
     """One square detector with the beam in the middle, against brute force over angles."""
     for name, value in (("_ASPECT", (1, 1)), ("_BEAM_POSITION", (0.5, 0.5)), ("_CORNER", (1.1, 1.1))):
