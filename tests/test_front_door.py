@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 import pyfai_grf
 
 ROOT = Path(__file__).parents[1]
-#: checks of numpydoc that no docstring here has to pass: extended summary, See Also, examples
-UNCHECKED = {"ES01", "SA01", "EX01"}
+#: checks of numpydoc that no docstring here has to pass: extended summary, See Also, examples, and (until numpydoc 1.9)
+#: a line break before the summary
+UNCHECKED = {"ES01", "SA01", "EX01", "GL01"}
 #: and that a class need not pass: its fields stand under Attributes, not as parameters of the constructor
 UNCHECKED_IN_CLASSES = {"PR01"}
 
@@ -61,7 +63,7 @@ def test_a_type_checker_sees_the_types(tmp_path: Path) -> None:
     said = [line.partition(": ")[2] for line in done.stdout.splitlines()]
     revealed = dict(zip(pyfai_grf._PUBLIC, (line for line in said if "Revealed type" in line), strict=True))
     assert [name for name, text in revealed.items() if '"Any"' in text] == []
-    assert "q: numpy.ndarray" in revealed["simulate"]
+    assert re.search(r"q: (Union\[)?numpy.ndarray", revealed["simulate"])  # mypy before 1.16 writes unions so
     assert "-> tuple[numpy.ndarray" in revealed["simulate"]
     assert "-> pyfai_grf.learn.bundle.Model" in revealed["load_model"]
     assert [line for line in said if '"nonsense"' in line], done.stdout

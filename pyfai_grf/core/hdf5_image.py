@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import h5py
 
+from pyfai_grf.core.hdf5_superblock import seal_superblock
+
 #: HDF5 takes two files of one name for the same
 _count = itertools.count()
 
@@ -23,4 +25,4 @@ def build_image(
     with h5py.File(name, "w", libver=libver, track_order=False, **options) as h5:
         fill(h5)
         h5.flush()
-        return bytes(h5.id.get_file_image())
+        return seal_superblock(bytes(h5.id.get_file_image()))
