@@ -29,6 +29,8 @@ _BAND_RATIO, _BAND_BINS, _WIDE = 1.25, 3, 4
 _JOINED = 3
 #: counts that must be expected of a cell, and sectors that a ring must have before one can be told from the others
 ENOUGH, _FEWEST_SECTORS = 25.0, 5
+#: standard deviations within which the curve may be straight
+_BY_CHANCE = 2.0
 #: times what is expected that a pixel is hot
 _HOT = 2.0
 #: times that a ring's mean is taken anew without the cells that deviate from it
@@ -120,7 +122,7 @@ def compare_sectors(cells: Cells, ring: Ring, bands: Bands) -> Comparison:
 def _compare(cells: Cells, ring: Ring, bands: Bands, left_out: BoolArray) -> Comparison:
     """Compare the cells with the rings' means over what is not ``left_out`` (B, S)."""
     expected, slope, variance = expect_cells(cells, ring, left_out[bands.band])
-    slack = expected * (_SMALLEST + bands.tolerance)[:, np.newaxis]
+    slack = expected * (_SMALLEST + bands.tolerance)[:, np.newaxis] + cells.exposure * _bound_bend(ring)[:, np.newaxis]
     observed, expected, slope, variance, slack = (
         bands.sum_bins(part) for part in (cells.signal, expected, slope, variance, slack)
     )
@@ -175,6 +177,21 @@ def expect_cells(
         cells.exposure * slope[:, np.newaxis],
         cells.exposure * spread[:, np.newaxis],
     )
+
+
+def _bound_bend(ring: Ring) -> FloatArray:
+    """Return (Q,) by how much the curve can miss its tangent inside a bin: coarse pixels lie anywhere in it."""
+    inside = np.flatnonzero(ring.variance > 0)
+    bend = np.zeros(ring.intensity.size)
+    if inside.size > 2:
+        used = inside[1:-1]
+        weights = np.array([1.0, -2.0, 1.0])
+        change = np.convolve(ring.intensity[inside], weights, "valid")
+        error = np.sqrt(np.convolve(ring.variance[inside], weights**2, "valid"))
+        bend[used] = np.maximum(np.abs(change) - _BY_CHANCE * error, 0.0)
+        bend[inside[0]], bend[inside[-1]] = bend[used[0]], bend[used[-1]]
+    # half a bin from its middle: an eighth by the bend itself, a quarter by the slope, which changes by as much as that
+    return bend * 0.375
 
 
 def _pool(values: FloatArray, tall: int, wide: int) -> FloatArray:

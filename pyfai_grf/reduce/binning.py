@@ -39,7 +39,7 @@ class BinSums:
     ``signal`` are the values less the dark, ``exposure`` the sum of normalisations, ``intensity`` their ratio,
     ``variance`` its variance, ``values`` the sums with the dark, ``pixels`` the number of pixels. Empty bins hold
     zeros. ``gain`` are the values per photon, None where the values are no counts; ``frames`` is the number of frames,
-    ``cells`` the same sums by sector, None where only a part of the circle is integrated.
+    ``cells`` the same sums by sector, None once some of these have been left out.
     """
 
     signal: FloatArray
@@ -70,6 +70,8 @@ class Binner:
         shape = mask.shape
         self.q_pixels = geometry.integrator.array_from_unit(shape, "center", "q_nm^-1", scale=True)
         mask = mask | ~np.isfinite(self.q_pixels)
+        if geometry.azimuth_range is not None:
+            mask = mask | ~_find_arc(geometry.integrator, shape, *geometry.azimuth_range)
         for image in (geometry.dark, geometry.flat):
             if image is not None:
                 mask = mask | ~np.isfinite(image)
@@ -132,21 +134,18 @@ class Binner:
         return centres, (origin + (first - 0.5) * step, origin + (last + 0.5) * step)
 
     def _integrate(self, data: NDArray[Any], flat: Any, dark: Any = None) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return (Q, S) sums of (H, W) ``data`` less ``dark``, of normalisations, and of pixels; S is 1 for an arc."""
-        integrator, size, arc = self._geometry.integrator, len(self.q_nm1), self._geometry.azimuth_range
-        options = {**self._options, "flat": flat, "dark": dark}
+        """Return (Q, S) sums of (H, W) ``data`` less ``dark``, of normalisations, and of pixels."""
+        integrator, size = self._geometry.integrator, len(self.q_nm1)
+        options = {**self._options, "flat": flat, "dark": dark, "azimuth_range": (-180.0, 180.0)}
         with np.errstate(invalid="ignore", divide="ignore"):  # empty bins
-            if arc is None:
-                result = integrator.integrate2d_ng(data, size, SECTORS, azimuth_range=(-180.0, 180.0), **options)
-            else:
-                result = integrator.integrate1d_ng(data, size, azimuth_range=arc, **options)
+            result = integrator.integrate2d_ng(data, size, SECTORS, **options)
         parts = (result.sum_signal, result.sum_normalization, result.count)
-        signal, exposure, pixels = (np.ascontiguousarray(np.atleast_2d(part).T, np.float64) for part in parts)
+        signal, exposure, pixels = (np.ascontiguousarray(part.T, np.float64) for part in parts)
         return signal, exposure, pixels
 
     def _measure_scatter(self, data: NDArray[Any], flat: Any, dark: Any) -> FloatArray:
         """Return the (Q,) standard errors of (H, W) ``data`` by their scatter within the bins."""
-        options = {**self._options, "azimuth_range": self._geometry.azimuth_range, "flat": flat, "dark": dark}
+        options = {**self._options, "flat": flat, "dark": dark}
         with np.errstate(invalid="ignore", divide="ignore"):
             result = self._geometry.integrator.integrate1d_ng(data, len(self.q_nm1), error_model="azimuthal", **options)
         return np.asarray(result.sem, np.float64)
@@ -173,7 +172,7 @@ class Binner:
         # as much of the dark as there are pixels left in the cell
         share = exposure / np.where(self._dark_exposure > 0, self._dark_exposure, 1.0)
         dark_values = (self._dark_values * frames * share).sum(axis=1)
-        cells = Cells(signal, exposure * frames, pixels, self._offset) if signal.shape[1] > 1 else None
+        cells = Cells(signal, exposure * frames, pixels, self._offset)
         signal, exposure, pixels = signal.sum(axis=1), exposure.sum(axis=1) * frames, pixels.sum(axis=1)
         total = signal + dark_values
         total[np.abs(total) < 1e-5 * dark_values] = 0.0  # zero but for the rounding of the subtraction
@@ -213,3 +212,9 @@ class Binner:
             cells=None,
         )
         return rest if sums.gain is None else self.apply_gain(rest, sums.gain)
+
+
+def _find_arc(integrator: Any, shape: tuple[int, ...], low: float, high: float) -> BoolArray:
+    """Return (H, W) True where a pixel's azimuth lies between ``low`` and ``high``, degrees, any turn of the circle."""
+    chi = integrator.array_from_unit(shape, "center", "chi_deg", scale=True)
+    return np.asarray((chi - low) % 360.0 <= high - low)

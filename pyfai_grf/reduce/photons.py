@@ -12,6 +12,8 @@ from pyfai_grf.reduce.gain import COUNTS, Scatter, measure_arc_scatter, measure_
 
 _COUNTS = "counts"
 _ASSUMED = "counts assumed (the frame holds floating-point values)"
+#: a variance that is off by that factor is a sigma off by 2.5: as of a curve's own errors, it is not believed then
+_CONTRADICTED = 6.25
 _SCATTER = "scatter of the pixels within a bin ({}, so these are no counts)"
 
 
@@ -36,13 +38,22 @@ def sum_photons(binner: Binner, frame: Frame, count: int, gain: float | None) ->
         if found:
             warning = f"{found}: sigma is taken from the scatter of the pixels within a bin, not from counts"
             return Exposure(binner.sum_frame(data, bad, count, None), _SCATTER.format(found), (warning,))
-    if gain is not None:
-        return Exposure(binner.sum_frame(data, bad, count, gain), f"counts of {gain:g} each, as given")
     sums = binner.sum_frame(data, bad, count)
     scatter = measure_scatter(data, bad, binner.mask)
     if scatter is not None and scatter.is_none_of_counts:
-        return _scale(binner, frame, sums, scatter)
-    return Exposure(sums, _ASSUMED if data.dtype.kind == "f" else _COUNTS)
+        seen = _scale(binner, frame, sums, scatter)
+    else:
+        seen = Exposure(sums, _ASSUMED if data.dtype.kind == "f" else _COUNTS)
+    if gain is None:
+        return seen
+    own = seen.sums.gain
+    if scatter is None or own is None or max(own / gain, gain / own) < _CONTRADICTED:
+        return Exposure(binner.apply_gain(seen.sums, gain), f"counts of {gain:g} each, as given")
+    warning = (
+        f"the gain given is {gain:g}, but the pixels scatter as counts of {own:.3g} each do: it is not believed, "
+        "sigma is taken from their scatter"
+    )
+    return replace(seen, warnings=(warning,))
 
 
 def _find_no_counts(frame: Frame, binner: Binner, gain: float | None) -> str:

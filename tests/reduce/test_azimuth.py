@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyFAI.detectors import Detector
+from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 from pyfai_grf.frames.frame import make_frame
 from pyfai_grf.reduce.azimuth import Bands, Ring, compare_sectors, expect_cells, lay_out_bands
@@ -13,7 +15,8 @@ from pyfai_grf.reduce.binning import Binner, Bins
 from pyfai_grf.reduce.geometry import wrap_integrator
 from pyfai_grf.reduce.reducer import Reducer, ReductionSettings
 from pyfai_grf.reduce.sectors import SECTORS, Cells
-from pyfai_grf.virtual_instrument.exposure import make_instrument
+from pyfai_grf.theory.closed_form import expected_intensity
+from pyfai_grf.virtual_instrument.exposure import expose, make_instrument, measure_corner, project_curve
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,20 @@ def test_clean_frames_of_the_virtual_instrument_have_no_alternative(setup: Any) 
             assert curve.alternative is None
             assert curve.metadata["sectors"] is None
             assert curve.metadata["warnings"] == []
+
+
+@pytest.mark.parametrize("a", [2.0, 5.0, 8.0])
+@pytest.mark.parametrize("counts", [1e5, 1e6, 1e7])
+def test_coarse_pixels_are_no_difference(a: float, counts: float) -> None:
+    """Pixels of 1.1 mm, 0.022 per nm: the curve bends within a bin, and each sector has its own pixels in it."""
+    detector = Detector(1.1e-3, 1.1e-3, max_shape=(163, 153))
+    integrator = AzimuthalIntegrator(3.1, 90e-3, 43e-3, detector=detector, wavelength=1e-10)
+    instrument = make_instrument(integrator, 1)
+    q = np.linspace(0, measure_corner(integrator), 8000)
+    intensity = expected_intensity(q, a, 0.3) + 0.02 * expected_intensity(3.0, a, 0.3)
+    reducer = Reducer(ReductionSettings(integrator, mask=instrument.mask))
+    for frame in expose(instrument, project_curve(instrument, q, intensity, counts), 4, seed=3):
+        assert reducer.reduce(make_frame(frame)).metadata["sectors"] is None
 
 
 def test_bands_grow_with_q() -> None:

@@ -50,6 +50,27 @@ def test_a_gain_that_is_given_makes_counts_of_fractions(setup: Any) -> None:
     np.testing.assert_allclose(scaled.sigma, 0.37 * plain.sigma, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("gain", "given"), [(1000, 1), (1, 1000), (30, 1), (1, 0.1)])
+def test_a_gain_that_the_scatter_contradicts_is_not_believed(setup: Any, gain: int, given: float) -> None:
+    """Believed, it makes sigma wrong by its root, and chance into a shadow on the detector."""
+    frame = gain * np.random.default_rng(5).poisson(setup.expect_frame(1e6))
+    alone = reduce_frame(frame, setup.integrator, bins=BINS)
+    told = reduce_frame(frame, setup.integrator, bins=BINS, gain=given)
+    np.testing.assert_array_equal(told.sigma, alone.sigma)
+    assert told.metadata["sectors"] is None
+    (warning,) = [text for text in told.metadata["warnings"] if "not believed" in text]
+    assert f"the gain given is {given:g}, but" in warning
+
+
+def test_a_gain_is_believed_where_the_frame_does_not_tell(setup: Any) -> None:
+    """Too few photons to see how they scatter; and a gain that is right to a factor of two, as data sheets have it."""
+    for counts, true, given in ((50, 1, 1000), (1e6, 100, 50)):
+        frame = true * np.random.default_rng(6).poisson(setup.expect_frame(counts))
+        told = reduce_frame(frame, setup.integrator, bins=BINS, gain=given)
+        assert told.metadata["gain"] == given
+        assert "as given" in told.metadata["noise_model"]
+
+
 def test_negative_values_are_no_counts_whatever_the_gain(setup: Any) -> None:
     frame = np.random.default_rng(3).normal(5.0, 4.0, setup.shape)
     curve = reduce_frame(frame, setup.integrator, bins=BINS, gain=2.0)
