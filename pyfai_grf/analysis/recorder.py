@@ -96,6 +96,12 @@ class Recorder:
         if self._outputs.results is not None:
             writer = ResultsWriter(self._outputs.results, self.provenance, overwrite=overwrite, is_resumed=is_resumed)
             self._writers.append(self._stack.enter_context(writer))
+            if is_resumed and writer.count != len(self.done):
+                # from here on nobody else writes, but another run may have ended since the rows were read
+                before = len(self.done)
+                raise InputError(
+                    f"{writer.path} had {before} rows and has {writer.count} now: another run wrote it, try again"
+                )
         if self._outputs.table is not None:
             table = TableWriter(self._outputs.table, self.provenance, overwrite=overwrite or is_resumed)
             self._writers.append(self._stack.enter_context(table))

@@ -73,6 +73,11 @@ class ResultsWriter:
             stack.pop_all()  # both last until the file is closed
         self._is_open = True
 
+    @property
+    def count(self) -> int:
+        """The number of rows so far."""
+        return 0 if self._journal is None else self._journal.count
+
     def append(self, result: Result) -> None:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
         if not self._is_open:
@@ -83,12 +88,11 @@ class ResultsWriter:
                 self._journal = self._start(result)
             self._journal.append(result)
         except WRITE_ERRORS as problem:
-            count = self._journal.count if self._journal else 0
             self._is_open = False
             self._release()
             self._lock.release()
             raise InputError(
-                f"cannot write {self.path}: {describe_problem(problem)}; its first {count} rows are kept, "
+                f"cannot write {self.path}: {describe_problem(problem)}; its first {self.count} rows are kept, "
                 f"'pyfai-grf export {self.path}' completes it once that is mended"
             ) from None
 

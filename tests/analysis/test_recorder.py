@@ -117,3 +117,27 @@ def test_other_settings_are_not_mixed_in(model: Model, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder"):
         Recorder(model, SETTINGS, "test", Outputs(tmp_path / "nowhere" / "out.h5"))
     assert (tmp_path / "out.h5").read_bytes() == kept
+
+
+def test_two_runs_that_resume_at_once_do_not_double_a_frame(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one ends after this one has read the rows, and before it writes."""
+    outputs = Outputs(tmp_path / "out.h5", tmp_path / "out.csv", is_resumed=True)
+
+    def run(frame: int) -> None:
+        with Recorder(model, SETTINGS, "test", outputs) as recorder:
+            recorder.record(make_curve(model, frame))
+
+    def read_and_wait(path: Path) -> object:
+        found = read_results(path)
+        monkeypatch.undo()
+        run(1)
+        return found
+
+    run(0)
+    monkeypatch.setattr("pyfai_grf.analysis.recorder.read_results", read_and_wait)
+    with pytest.raises(InputError, match="had 1 rows and has 2 now: another run wrote it"):
+        run(1)
+    assert [row.curve.metadata["frame_index"] for row in read_results(tmp_path / "out.h5")[1]] == [0, 1]
+    assert [line["frame"] for line in read_table(tmp_path / "out.csv")] == ["0", "1"]
