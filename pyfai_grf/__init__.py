@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 
+from pyfai_grf.core import versions
+
 TYPE_CHECKING = False  # type checkers take it for true; without the module typing the command begins sooner
 
 if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are looked up in _PUBLIC
@@ -25,7 +27,7 @@ if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are
     from pyfai_grf.theory.closed_form import expected_intensity as expected_intensity
     from pyfai_grf.workflows import simulate as simulate
 
-__version__ = "0.1.0"
+__version__ = versions.PACKAGE_VERSION
 
 _PUBLIC = {
     "BundleError": "pyfai_grf.core.errors",

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pyfai_grf import __version__
 from pyfai_grf.cli.arguments import ArgumentParser
 from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.cli.printing import LineFormatter, print_problem
 from pyfai_grf.core.errors import GrfError, describe_problem
+from pyfai_grf.core.versions import PACKAGE_VERSION
 
 #: command -> what it does; the module of the same name in this package holds it
 COMMANDS = {
@@ -109,6 +109,6 @@ def _make_parser() -> argparse.ArgumentParser:
         epilog=f"commands:\n{lines}\n\n'pyfai-grf COMMAND --help' explains each.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"pyfai-grf {__version__}")
+    parser.add_argument("--version", action="version", version=f"pyfai-grf {PACKAGE_VERSION}")
     parser.add_argument("command", metavar="COMMAND", choices=COMMANDS, help="what to do, see below")
     return parser

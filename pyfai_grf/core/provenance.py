@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.versions import PACKAGE_VERSION
 
 _PACKAGES = ("pyFAI", "silx", "fabio", "h5py", "numpy", "scipy")
 #: both distributions install the module xgboost; either may be there
@@ -20,9 +21,7 @@ PROVENANCE_TEXTS = ("material", "model", "flavour", "model_sha256", "model_versi
 
 def collect_versions() -> dict[str, str]:
     """Return the versions of this package and of what it computes with, as far as installed."""
-    from pyfai_grf import __version__
-
-    versions = {"pyfai-grf": __version__}
+    versions = {"pyfai-grf": PACKAGE_VERSION}
     for name in (*_PACKAGES, *_XGBOOST):
         try:
             versions[name] = importlib.metadata.version(name)

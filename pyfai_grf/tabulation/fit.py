@@ -13,8 +13,8 @@ from scipy.interpolate import BSpline, CubicSpline
 from scipy.ndimage import uniform_filter1d
 from scipy.optimize import minimize_scalar
 
-from pyfai_grf import __version__
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.versions import PACKAGE_VERSION
 from pyfai_grf.tabulation.pool import Pooled, pool_boxes
 from pyfai_grf.tabulation.store import BoxFolder
 from pyfai_grf.theory.covariance import compute_flat_film
@@ -71,7 +71,7 @@ def make_table(pooled: Pooled, folder: BoxFolder) -> ThreePhaseTable:
     description = {
         "spectrum": setting.spectrum,
         "recipe_version": setting.recipe_version,
-        "package_version": __version__,
+        "package_version": PACKAGE_VERSION,
         "seed": setting.seed,
         "shape": setting.shape,
         "voxels_per_a": setting.voxels_per_a,

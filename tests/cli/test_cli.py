@@ -241,8 +241,10 @@ def test_advice_of_a_range_error_can_be_followed(
     assert advice is not None
     bundle = tmp_path / "mine"
     assert run(*shlex.split(advice[1]), "--examples", 6000, "-o", bundle, "--quiet") == Done(0, "", "")
-    (values,) = list_values(run("predict", curves / "short.dat", "--material", bundle, "--json"))
-    assert values["a"] == pytest.approx(3.0, rel=0.1)
+    row = json.loads(run("predict", curves / "short.dat", "--material", bundle, "--json").out)
+    # from 0.79 per nm on, beyond the shoulder, a curve hardly tells a: its interval says so, and holds it
+    assert row["lower"]["a"] < 3.0 < row["upper"]["a"]
+    assert row["upper"]["a"] > 1.5 * row["lower"]["a"]
 
 
 def test_export_leaves_a_complete_file_alone(
