@@ -192,8 +192,15 @@ def test_a_shape_that_is_foreign_is_told_by_what_is_seen(model: Model) -> None:
     reason = judge(model, intensity * peak, sigma)
     assert "a peak near q = 1.2 per nm" in reason
     assert FOREIGN in reason
-    # a wave in the curve that has no name
-    reason = judge(model, intensity * (1 + 0.3 * np.sin(12 * model.q_nm1)), sigma)
+
+
+def test_a_shape_without_a_name_is_told_by_its_distance(model: Model) -> None:
+    """A zigzag from bin to bin, which errors as large do not let one call a peak."""
+    read = compute_features(model.spec, *measure(model, 1e8))
+    values = read.values.copy()
+    values[:, : -model.spec.noise_count : 2] += 1.5
+    zigzag = replace(read, values=values, errors=np.ones_like(read.errors))
+    (reason,) = judge_features(model.spec, model.projection, zigzag)
     assert "training data" in reason
     assert FOREIGN in reason
 
