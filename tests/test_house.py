@@ -86,18 +86,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "analysis/rows.py",
-    "cli/analyze.py",
-    "cli/evaluate.py",
-    "cli/export.py",
-    "cli/models.py",
-    "cli/outputs.py",
-    "cli/predict.py",
-    "cli/train.py",
-    "core/provenance.py",
-    "core/records.py",
-    "features/invariant.py",
-    "frames/frame.py",
     "io/column_roles.py",
     "io/columns.py",
     "io/curve_group.py",
@@ -112,14 +100,6 @@ UNTESTED: set[str] = {
     "io/safe_xml.py",
     "io/slit.py",
     "io/text_table.py",
-    "learn/accuracy.py",
-    "learn/applicability.py",
-    "learn/description.py",
-    "learn/evaluate.py",
-    "learn/regressor.py",
-    "learn/settings.py",
-    "learn/smooth.py",
-    "learn/train.py",
     "reduce/beamstop.py",
     "reduce/binning.py",
     "reduce/configuration.py",
@@ -129,7 +109,6 @@ UNTESTED: set[str] = {
     "report/image_panel.py",
     "report/panels.py",
     "virtual_instrument/sample.py",
-    "workflows.py",
 }
 #: what ``import pyfai_grf`` must not load
 HEAVY = ("cupy", "xgboost", "pyFAI", "PySide6", "PyQt6", "PyQt5", "scipy", "matplotlib", "h5py", "silx", "fabio")

@@ -56,7 +56,7 @@ class Points(Curve):
     weights above 0. What was left out or not believed stands in ``metadata["warnings"]``.
     """
 
-    sigma: FloatArray
+    sigma: FloatArray = field()  # required: a plain annotation would keep the default of Curve
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,7 @@ def sum_frames(frames: Iterable[Frame]) -> tuple[Frame, int]:
     if total is None:
         return first, 1
     metadata = dict(first.metadata)
+    metadata.pop("exposure_time_s", None)  # that of one frame is not that of the sum
     if np.isfinite(exposure):
         metadata["exposure_time_s"] = exposure
     return Frame(total, bad, first.source, first.index, metadata), count
@@ -117,8 +118,8 @@ def _add(total: NDArray[Any], data: NDArray[Any]) -> NDArray[Any]:
     if data.dtype.kind == "f" and total.dtype.kind != "f":
         return total + data
     with np.errstate(invalid="ignore"):  # inf - inf in a pixel that is bad anyway
-        # uint64 does not cast safely to int64; counts beyond 2**63 do not occur
-        return np.add(total, data, out=total, casting="unsafe")
+        # int64 and uint64 would be added as floats; counts beyond 2**63 do not occur
+        return np.add(total, data, out=total, dtype=total.dtype, casting="unsafe")
 
 
 def _get_exposure(frame: Frame) -> float:

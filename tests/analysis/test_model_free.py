@@ -1,4 +1,4 @@
-"""Invariant, Porod constant and correlation length against the closed form."""
+"""Porod constant and correlation length against the closed form."""
 
 from __future__ import annotations
 
@@ -27,32 +27,6 @@ def make_points(q, intensity=None, sigma=None):
     """The closed form at ``q``; without a sigma, that of its scatter (next to none)."""
     intensity = expected_intensity(q, A, POROSITY) if intensity is None else intensity
     return clean_curve(Curve(q, intensity)) if sigma is None else Points(q, intensity, sigma)
-
-
-def sum_invariant(points):
-    return compute_invariant(points.q_nm1, points.intensity)
-
-
-def test_invariant_is_the_papers_sum():
-    curve = make_points(GRID)
-    papers = 4 * np.pi * np.sum(curve.intensity * GRID**2) * (GRID[1] - GRID[0])
-    assert sum_invariant(curve) == pytest.approx(papers, rel=1e-12)
-
-
-def test_invariant_over_a_wide_range_is_the_variance_of_the_phases():
-    # what lies beyond q = 20 is 4 pi K / 20, 0.5 % of it
-    expected = 8 * np.pi**3 * POROSITY * (1 - POROSITY)
-    tail = 4 * np.pi * 2 * np.pi * compute_surface_per_volume(A, POROSITY) / WIDE[-1]
-    assert sum_invariant(make_points(WIDE)) + tail == pytest.approx(expected, rel=1e-4)
-
-
-def test_invariant_does_not_ask_for_equidistant_points_or_for_all_of_them():
-    q = np.geomspace(0.04, 3.0, 500)
-    assert sum_invariant(make_points(q)) == pytest.approx(sum_invariant(make_points(GRID)), rel=2e-3)
-    intensity = expected_intensity(GRID, A, POROSITY)
-    intensity[200:203] = np.nan
-    found = sum_invariant(make_points(GRID, intensity))
-    assert found == pytest.approx(sum_invariant(make_points(GRID)), rel=1e-4)
 
 
 @pytest.mark.parametrize("background", [0.0, 1e-4, -1e-4])
@@ -117,7 +91,7 @@ def test_summary():
     found = summarise(curve)
     assert set(found) == {"invariant", "porod_constant", "porod_constant_error", "correlation_length_nm"}
     assert all(type(value) is float for value in found.values())
-    assert found["invariant"] == sum_invariant(curve)
+    assert found["invariant"] == compute_invariant(curve.q_nm1, curve.intensity)
     assert (found["porod_constant"], found["porod_constant_error"]) == compute_porod_constant(curve)
     assert found["correlation_length_nm"] == compute_correlation_length(curve)
 

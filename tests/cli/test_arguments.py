@@ -194,34 +194,6 @@ def test_odd_configurations_do_not_stop_the_check(folder: Path) -> None:
     check_outputs(["fresh.h5"], True, ["pipe.json"])
 
 
-def test_a_report_is_two_files_however_it_is_named(small_bundle: Path, tmp_path: Path) -> None:
-    for name in ("one", "two.md", "three.PNG"):
-        assert main(["evaluate", str(small_bundle), "-o", str(tmp_path / name), "--quiet"]) == 0
-    expected = {f"{base}{end}" for base in ("one", "two", "three") for end in (".md", ".png")}
-    assert {path.name for path in tmp_path.iterdir()} == expected
-
-
-@pytest.mark.parametrize("name", ["REPORT", "model.json", "more/x.md"])
-def test_a_report_is_not_written_into_the_bundle(
-    small_bundle: Path, name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = {path: path.read_bytes() for path in small_bundle.iterdir()}
-    assert main(["evaluate", str(small_bundle), "-o", str(small_bundle / name)]) == 1
-    assert "which is an input" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in small_bundle.iterdir()} == before
-
-
-def test_predict_does_not_write_over_its_bundle(
-    small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    curve = tmp_path / "curve.dat"
-    curve.write_text("".join(f"{0.01 * n + 0.05} 1 0.1\n" for n in range(300)))
-    for flag, name in (("-o", "a.ubj"), ("--csv", "model.json"), ("--plot", "new.png")):
-        command = ["predict", str(curve), "--material", str(small_bundle), "--overwrite", "--unit", "nm"]
-        assert main([*command, flag, str(small_bundle / name)]) == 1
-        assert "which is an input" in capsys.readouterr().err
-
-
 # --- what files do not say -------------------------------------------------------------------------------------------
 
 

@@ -27,12 +27,6 @@ def test_scale_does_not_matter(spec):
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
-def test_invariant_is_equation_12():
-    step = PAPER_Q_NM1[1] - PAPER_Q_NM1[0]
-    by_hand = sum(4 * np.pi * i * q**2 * step for q, i in zip(PAPER_Q_NM1, CURVE, strict=True))
-    assert compute_invariant(PAPER_Q_NM1, CURVE) == pytest.approx(by_hand, rel=1e-12)
-
-
 def test_bins_are_means_weighted_by_q(spec):
     values = np.exp(compute_features(spec, CURVE, 0.01 * CURVE).values[0, :-1])
     edges = [*spec.starts, PAPER_Q_NM1.size]

@@ -1,5 +1,7 @@
 """Training examples: their physics, and that no structure is on both sides of a split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,19 +9,11 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.features.specification import make_spec
 from pyfai_grf.learn.examples import _blur_noise, count_photons, draw_pixels, make_examples
 from pyfai_grf.learn.settings import TrainSettings
-from pyfai_grf.learn.train import _assign_parts, train_model
 from pyfai_grf.library.generate import generate_library
-from pyfai_grf.library.shard import Setting, Shard
+from pyfai_grf.library.shard import Setting
 from pyfai_grf.theory.closed_form import average_curves, expected_intensity
 
 Q_NM1 = np.linspace(0.4, 3.0, 60)
-
-
-@pytest.fixture(scope="session")
-def shard(tmp_path_factory) -> Shard:
-    """A library of 150 structures in boxes of 32^3, far too small for physics, right for bookkeeping."""
-    path = tmp_path_factory.mktemp("library") / "library-3.h5"
-    return generate_library(path, 150, Setting(3, shape=32), "cpu")
 
 
 def test_photons_have_poisson_errors():
@@ -83,37 +77,16 @@ def test_layer_density_is_interpolated_exactly(shard):
 
 
 def test_refusals(shard, tmp_path):
+    settings = TrainSettings("two-phase-low-porosity@paper", q_nm1=Q_NM1)
+    spec = make_spec(Q_NM1, "scatter")
     with pytest.raises(InputError, match=r"LIBRARY\.h5"):
-        train_model(TrainSettings("two-phase-low-porosity@paper"))
-    with pytest.raises(InputError, match="not available yet"):
-        TrainSettings("three-phase-low-porosity")
+        make_examples(settings, spec, [])
+    far = replace(settings, q_nm1=np.linspace(0.1, 9, 50))
     with pytest.raises(InputError, match="inside the library"):
-        train_model(TrainSettings("two-phase-low-porosity@paper", q_nm1=np.linspace(0.1, 9, 50)), [shard])
+        make_examples(far, make_spec(far.q_nm1, "scatter"), [shard])
     other = generate_library(tmp_path / "library-4.h5", 2, Setting(4, shape=48), "cpu")
     with pytest.raises(InputError, match="do not mix"):
-        train_model(TrainSettings("two-phase-low-porosity@paper", q_nm1=Q_NM1), [shard, other])
-    with pytest.raises(InputError, match="too few"):
-        train_model(TrainSettings("two-phase-low-porosity@paper", q_nm1=Q_NM1[10:]), [other])
-
-
-def test_paper_model_trains_from_a_library(shard):
-    model = train_model(TrainSettings("two-phase-low-porosity@paper", q_nm1=Q_NM1, draws=4), [shard])
-    assert model.flavour == "paper"
-    assert model.description.provenance["structures"]["train"] == np.count_nonzero(shard.get_splits() == "train")
-    # even 150 boxes of 16 nm tell a better than its mean does (the published range has a variance of 4.3 nm^2)
-    assert model.description.errors["a"]["mse"] < 4.3
-
-
-def test_parts_cover_the_parameter_space_alike(shard):
-    """Every part must see the whole range: a stride through a Sobol sequence would not."""
-    settings = TrainSettings("two-phase-low-porosity", q_nm1=Q_NM1, examples=4000)
-    examples = make_examples(settings, make_spec(Q_NM1, "counts"), [])
-    part = _assign_parts(examples, settings.seed)
-    for values in examples.targets.values():
-        for name in ("fit", "stop", "calibration", "test"):
-            chosen = values[part == name]
-            # mean of a uniform variable: 5 standard errors
-            assert abs(chosen.mean() - values.mean()) < 5 * values.std() / np.sqrt(chosen.size), name
+        make_examples(settings, spec, [shard, other])
 
 
 @pytest.fixture

@@ -104,16 +104,6 @@ def test_bundle_names_its_spectrum_and_is_refused_where_it_is_unknown(matern_mod
             load_model(tmp_path / "bundle")
 
 
-def test_settings_keep_the_canonical_text():
-    settings = TrainSettings("two-phase-low-porosity", spectrum=" Power : n = 8")
-    assert settings.spectrum == "roding2022"
-    assert TrainSettings("two-phase-low-porosity").spectrum is None
-    with pytest.raises(InputError, match="no spectrum is called"):
-        TrainSettings("two-phase-low-porosity", spectrum="nothing")
-    with pytest.raises(InputError, match="Debye-Bueche"):
-        TrainSettings("two-phase-low-porosity@paper", spectrum="dab")
-
-
 def test_default_examples_are_of_the_published_spectrum():
     spec = make_spec(Q_NM1, "counts")
     plain, named, other = (

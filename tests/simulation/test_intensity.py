@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import pyfai_grf as grf
-from pyfai_grf.core.errors import DeviceError, InputError
-from pyfai_grf.core.published import PAPER_Q_NM1
+from pyfai_grf.core.errors import InputError
 from pyfai_grf.simulation.intensity import compute_shells
 from pyfai_grf.simulation.structure import LAYER, PORE, SOLID, StructureModel, make_labels
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
@@ -298,43 +297,3 @@ def test_scale_is_exact(backend):
     labels = make_labels(backend, model, 4)
     other = compute_shells(backend, labels, 1.0, q[-1] / 2).compute_intensity(q / 2, 0.65)
     np.testing.assert_allclose(other, 8 * one, rtol=1e-6)
-
-
-def test_simulate_is_the_published_grid_by_default():
-    q, intensity = grf.simulate(a=4.0, porosity=0.7, layer_fraction=0.2, shape=64, seed=1, device="cpu")
-    np.testing.assert_array_equal(q, PAPER_Q_NM1)
-    assert (q.size, q[0], q[-1]) == (500, 0.04, 3.0)
-    assert intensity.shape == (500,)
-    assert np.all(np.isfinite(intensity) & (intensity > 0))
-
-
-def test_simulate_repeats_with_its_seed():
-    first, same, other = (grf.simulate(2.0, 0.5, shape=32, seed=seed, device="cpu")[1] for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, same)
-    assert not np.any(first == other)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"porosity": 1.2}, "porosity is 1.2"),
-        ({"layer_fraction": 1.0}, "layer_fraction is 1.0"),
-        ({"layer_density": -0.1}, "layer_density is -0.1"),
-        ({"layer_density": np.nan}, "layer_density is nan"),
-        ({"q": np.array([0.1, 7.0])}, "q reaches 7"),
-        ({"q": np.array([0.2, 0.1])}, "increasing"),
-        ({"q": np.array([0.0, 0.1])}, "above 0"),
-        ({"q": np.array([])}, "q must be one axis"),
-        ({"q": np.array([0.1, np.nan])}, "q must be one axis"),
-        ({"voxel_size": 2.0}, "q reaches 3"),
-    ],
-)
-def test_simulate_names_what_is_wrong(changed, message):
-    arguments = {"a": 4.0, "porosity": 0.7, "shape": 16, "device": "cpu"} | changed
-    with pytest.raises(InputError, match=message):
-        grf.simulate(**arguments)
-
-
-def test_simulate_refuses_a_device_it_does_not_know():
-    with pytest.raises(DeviceError, match="unknown device"):
-        grf.simulate(4.0, 0.7, shape=16, device="gpu")
