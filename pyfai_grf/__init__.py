@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are
     from pyfai_grf.core.errors import QRangeError as QRangeError
     from pyfai_grf.core.records import Curve as Curve
     from pyfai_grf.core.records import Prediction as Prediction
+    from pyfai_grf.fit.curve_fit import Fit as Fit
+    from pyfai_grf.fit.curve_fit import fit_curve as fit_curve
     from pyfai_grf.learn.bundle import Model as Model
     from pyfai_grf.learn.bundle import load_model as load_model
     from pyfai_grf.reduce.reducer import reduce_frame as reduce_frame
@@ -37,6 +39,8 @@ _PUBLIC = {
     "QRangeError": "pyfai_grf.core.errors",
     "Curve": "pyfai_grf.core.records",
     "Prediction": "pyfai_grf.core.records",
+    "Fit": "pyfai_grf.fit.curve_fit",
+    "fit_curve": "pyfai_grf.fit.curve_fit",
     "Model": "pyfai_grf.learn.bundle",
     "load_model": "pyfai_grf.learn.bundle",
     "reduce_frame": "pyfai_grf.reduce.reducer",

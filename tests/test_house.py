@@ -34,6 +34,7 @@ FLOORS = {
     "simulation": 2,
     "features": 2,
     "reduce": 2,
+    "fit": 3,
     "tabulation": 3,
     "library": 3,
     "virtual_instrument": 3,

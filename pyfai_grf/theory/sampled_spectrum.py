@@ -43,8 +43,11 @@ class Spectrum:
     """
 
     name: ClassVar[str] = ""
-    #: whether ``correlation`` takes complex distances, as an analytic formula does
-    is_analytic: ClassVar[bool] = False
+
+    @property
+    def is_analytic(self) -> bool:
+        """Whether ``correlation`` takes complex distances, as an analytic formula does."""
+        return False
 
     def density(self, k: Any) -> Any:
         """Return Gamma at the wave numbers ``k`` = a q, dimensionless, largest value about 1; any shape and library."""

@@ -18,21 +18,27 @@ from pyfai_grf.theory.sampled_spectrum import FRACTAL, Spectrum
 
 @dataclass(frozen=True)
 class PowerSpectrum(Spectrum):
-    """Gamma = (1 + (aq)^n)^-2 with an even n from 4 to 24: flat up to q = 1/a, then falling as q^-2n.
+    """Gamma = (1 + (aq)^n)^-2 with n from 3 to 24: flat up to q = 1/a, then falling as q^-2n.
 
     ``a`` is the inverse of the wave number at which Gamma has fallen to a quarter. n = 8 is the published one,
     ``roding2022`` (Röding et al. 2022, Eq. 7, doi:10.3389/fmats.2022.956839); the larger n, the stronger the order.
+    For even n the correlation is a sum over poles and decays exponentially; for any other it has a tail r^-(n + 3),
+    for Gamma has a branch point at q = 0, and comes from a sine transform.
     """
 
-    n: int
+    n: float
 
     name: ClassVar[str] = "power"
-    is_analytic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.n not in range(4, 25, 2):
-            raise InputError(f"spectrum power: n is {self.n}: it must be even, from 4 to 24")
-        object.__setattr__(self, "n", int(self.n))
+        if not 3 <= self.n <= 24:
+            raise InputError(f"spectrum power: n is {self.n:g}: it must lie between 3 and 24")
+        object.__setattr__(self, "n", float(self.n))
+
+    @property
+    def is_analytic(self) -> bool:
+        """Whether there is a formula for the correlation."""
+        return self.n % 2 == 0
 
     @property
     def text(self) -> str:
@@ -45,12 +51,14 @@ class PowerSpectrum(Spectrum):
 
     def correlation(self, r: Any) -> Any:
         """Return g(r) from the residues of the double poles k^n = -1, and their Taylor series near r = 0."""
-        return 1 - self.decrement(r)
+        return 1 - self.decrement(r) if self.is_analytic else super().correlation(r)
 
     def decrement(self, r: Any) -> Any:
-        """Return 1 - g(r); ``r`` of any shape, real or complex."""
+        """Return 1 - g(r); ``r`` of any shape, and for even n real or complex."""
+        if not self.is_analytic:
+            return super().decrement(r)
         r = np.asarray(r)
-        poles, series = _expand_poles(self.n)
+        poles, series = _expand_poles(int(self.n))
         near = abs(r) < 0.5
         safe = np.where(near, 1.0, r)[..., np.newaxis]
         residues = poles**2 * np.exp(1j * poles * safe) * (1j * poles * safe + 2 - self.n)
@@ -72,10 +80,12 @@ class PowerSpectrum(Spectrum):
     @property
     def cutoff_radius(self) -> float:
         """Where exp(-r sin(pi/n)), from the pole nearest to the real axis, is below 1e-15."""
+        if not self.is_analytic:
+            return super().cutoff_radius
         return 34.5 / math.sin(math.pi / self.n)
 
 
-def _integrate_power(n: int, order: int) -> float:
+def _integrate_power(n: float, order: int) -> float:
     """Return the integral of k^order (1 + k^n)^-2 over k from 0 to infinity, for order below 2 n - 1."""
     s = (order + 1) / n
     return (1 - s) * math.pi / math.sin(math.pi * s) / n if s != 1 else 1.0 / n
@@ -106,7 +116,6 @@ class MaternSpectrum(Spectrum):
     nu: float
 
     name: ClassVar[str] = "matern"
-    is_analytic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.nu > 1:
@@ -145,6 +154,11 @@ class MaternSpectrum(Spectrum):
         return math.gamma(half + 1.5) * math.gamma(self.nu - half) / (math.gamma(1.5) * math.gamma(self.nu))
 
     @property
+    def is_analytic(self) -> bool:
+        """There is a formula for the correlation."""
+        return True
+
+    @property
     def tail_power(self) -> float:
         """The power of the tail, 2 nu + 3."""
         return 2 * self.nu + 3
@@ -176,7 +190,6 @@ class ShellSpectrum(Spectrum):
     width: float = 0.2
 
     name: ClassVar[str] = "shell"
-    is_analytic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0.05 <= self.width <= 0.5:
@@ -205,6 +218,11 @@ class ShellSpectrum(Spectrum):
     def moment(self, order: int) -> float:
         """Return <k^order>; ``order`` has to be even."""
         return _compute_normal_moment(self.width, order + 2) / (1 + self.width**2)
+
+    @property
+    def is_analytic(self) -> bool:
+        """There is a formula for the correlation."""
+        return True
 
     @property
     def tail_power(self) -> float:

@@ -1,0 +1,240 @@
+"""One curve fitted: value, standard error and interval of each parameter, the parts of the curve, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.parameters import get_material
+from pyfai_grf.core.records import Curve, Points
+from pyfai_grf.core.units import parse_q_unit
+from pyfai_grf.features.points import clean_curve, select_window
+from pyfai_grf.fit.family import Family
+from pyfai_grf.fit.points import make_target
+from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_without, find_minimum
+from pyfai_grf.fit.verdict import Verdict, judge_residual, widen_variance
+from pyfai_grf.theory.spectra import get_spectrum
+
+FITTED = "fitted"
+#: of a normal distribution, 90 % lie within that many standard deviations
+_INTERVAL = 1.6449
+#: fewer points do not tell scale, background, upturn and shape apart
+_FEWEST = 20
+#: a length known to less than a factor of 1.5 is none
+_UNKNOWN = 0.4
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The expected curve that fits best.
+
+    Attributes
+    ----------
+    values, errors, lower, upper : name -> number: value, standard error and 90 % interval of "a" (nm), "porosity", and
+        "spectrum_n" and "spread" (standard deviation of ln a) where they were fitted.
+    chi2 : reduced chi-square.
+    q_nm1, curve, background, upturn, residual : (Q,) the points used, the fitted intensity, its flat background and
+        its upturn, and the residuals in standard errors.
+    covariance : (P, P) of the parameters that ``names`` (P,) lists, as they are fitted: "log_a", "u" (threshold
+        squared), "inverse_n", "variance" (of ln a), "power" (of the upturn), "scale", "background", "amplitude".
+    is_applicable, reason : True and "": it fits; True and a reason: within so many per cent, the intervals are wider
+        for it; False: it does not, and where.
+    """
+
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    lower: Mapping[str, float]
+    upper: Mapping[str, float]
+    chi2: float
+    q_nm1: FloatArray
+    curve: FloatArray
+    background: FloatArray
+    upturn: FloatArray
+    residual: FloatArray
+    names: tuple[str, ...]
+    covariance: FloatArray
+    is_applicable: bool
+    reason: str
+
+    def __str__(self) -> str:
+        """Return values with their intervals, and the verdict."""
+        numbers = (f"{n} {v:.4g} [{self.lower[n]:.4g}, {self.upper[n]:.4g}]" for n, v in self.values.items())
+        return f"{', '.join(numbers)}; chi-square {self.chi2:.3g}: {self.reason or 'fits'}"
+
+
+def fit_curve(
+    q: ArrayLike,
+    intensity: ArrayLike,
+    sigma: ArrayLike | None = None,
+    material: str = "two-phase-low-porosity",
+    spectrum: str = FITTED,
+    *,
+    unit: str = "nm^-1",
+    q_min: float | None = None,
+    q_max: float | None = None,
+    upturn: bool = True,
+    background: bool = True,
+    resolution: float | None = None,
+    spread: bool | None = None,
+    exclude: Sequence[tuple[float, float]] = (),
+) -> Fit:
+    """Return the least-squares fit of scale x expected intensity + flat background + low-q upturn to a curve.
+
+    On its points as they are: any q grid, no model needed. Two phases. Scale and background are solved exactly, the
+    upturn is A q^-p with A of 0 or more and p from 1 to 4.5. Variances are smoothed along the curve, for weights that
+    follow each point's own noise pull the fit towards the points that came out low.
+
+    Parameters
+    ----------
+    q, intensity, sigma : (Q,) array_like
+        The curve; without ``sigma`` the scatter of neighbouring points tells the errors.
+    material : str
+        "two-phase-low-porosity" or "two-phase-high-porosity": a curve is the same for porosity and 1 - porosity.
+    spectrum : str
+        "fitted": the exponent n of (1 + (aq)^n)^-2, from 3.2 to 20, and a lognormal spread of a are parameters. Else a
+        registered name such as "roding2022", without a spread unless ``spread`` is True.
+    unit : str
+        Of ``q``, ``q_min``, ``q_max``, ``resolution`` and ``exclude``.
+    q_min, q_max : float, optional
+        Ends of what is fitted.
+    upturn, background : bool
+        Whether they are part of the curve.
+    resolution : float, optional
+        Standard deviation of q, the same at every point.
+    spread : bool, optional
+        Whether a has a spread; None: where the spectrum is fitted.
+    exclude : sequence of (float, float)
+        Ranges of q that are left out, such as ice rings.
+
+    Returns
+    -------
+    Fit
+        The parameters and the verdict. Intervals come from the covariance and are marginal over everything fitted.
+
+    Raises
+    ------
+    InputError
+        If the arrays are no curve, fewer than 20 points are left, or the material or the spectrum is not one.
+    """
+    factor = parse_q_unit(unit)
+    errors = None if sigma is None else _fill_masked(sigma)
+    curve = Curve(_fill_masked(q) * factor, _fill_masked(intensity), errors, metadata={"q_unit_from": "given"})
+    ends = (None if end is None else end * factor for end in (q_min, q_max))
+    points = clean_curve(_exclude(curve, [(low * factor, high * factor) for low, high in exclude]))
+    if q_min is not None or q_max is not None:
+        points = clean_curve(select_window(points, *ends))
+    smearing = None if resolution is None else resolution * factor
+    return fit_points(points, material, spectrum, upturn, background, smearing, spread)
+
+
+def fit_points(
+    points: Points,
+    material: str = "two-phase-low-porosity",
+    spectrum: str = FITTED,
+    upturn: bool = True,
+    background: bool = True,
+    resolution: float | None = None,
+    spread: bool | None = None,
+) -> Fit:
+    """Return the fit of a curve that has been cleaned; q in 1/nm, the rest as for :func:`fit_curve`."""
+    kind = get_material(material)
+    if kind.phases != 2:
+        raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
+    if points.q_nm1.size < _FEWEST:
+        raise InputError(f"{points.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
+    is_fitted = spectrum == FITTED
+    family = Family(None if is_fitted else get_spectrum(spectrum), is_fitted if spread is None else spread)
+    target = make_target(points, resolution)
+    problem = Problem(target, family, background, upturn)
+    minimum = find_minimum(problem)
+    names, derivatives = differentiate(problem, minimum)
+    verdict = judge_residual(target, minimum.amplitudes.curve, len(names))
+    if judge_residual(target, draw_without(problem), 3).model_error == 0:
+        rest = "a power law and a flat background" if upturn else "a flat background"
+        verdict = replace(
+            verdict, is_applicable=False, reason=f"{rest} describe the curve as well: no shoulder is seen"
+        )
+    variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
+    scaled = derivatives / np.sqrt(variance)
+    covariance = _invert(scaled @ scaled.T)
+    return _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5)
+
+
+def _fill_masked(values: ArrayLike) -> FloatArray:
+    """Return an array of floats, NaN where it was masked."""
+    return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
+
+
+def _exclude(curve: Curve, ranges: Sequence[tuple[float, float]]) -> Curve:
+    for low, high in ranges:
+        if not low < high:
+            raise InputError(f"the range {low:g} to {high:g} is left out: it must begin below its end")
+        out = (curve.q_nm1 >= low) & (curve.q_nm1 <= high)
+        curve = replace(curve, intensity=np.where(out, np.nan, curve.intensity))
+    return curve
+
+
+def _invert(information: FloatArray) -> FloatArray:
+    """Return the covariance; what the points do not tell at all gets a very large variance."""
+    size = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    values, vectors = np.linalg.eigh(information / np.outer(size, size))
+    inverse = (vectors / np.maximum(values, 1e-12)) @ vectors.T
+    return np.asarray(inverse / np.outer(size, size))
+
+
+def _describe(
+    problem: Problem,
+    minimum: Minimum,
+    names: tuple[str, ...],
+    covariance: FloatArray,
+    verdict: Verdict,
+    is_mirrored: bool,
+) -> Fit:
+    deviation = dict(zip(names, np.sqrt(np.diag(covariance)), strict=True))
+    values, lower, upper, errors = {}, {}, {}, {}
+
+    def add(name: str, middle: float, ends: tuple[float, float]) -> None:
+        values[name], (lower[name], upper[name]) = middle, sorted(ends)
+        errors[name] = (upper[name] - lower[name]) / (2 * _INTERVAL)
+
+    shape, half = minimum.shape, {name: _INTERVAL * value for name, value in deviation.items()}
+    add("a", shape.a, (np.exp(shape.log_a - half["log_a"]), np.exp(min(shape.log_a + half["log_a"], 700.0))))
+    porosity = [float(ndtr(-np.sqrt(max(u, 0.0)))) for u in (shape.u, shape.u - half["u"], shape.u + half["u"])]
+    middle, *ends = [1 - p for p in porosity] if is_mirrored else porosity
+    add("porosity", middle, (ends[0], ends[1]))
+    if "inverse_n" in half:
+        span = shape.inverse_n - half["inverse_n"], shape.inverse_n + half["inverse_n"]
+        low, high = problem.family.bounds["inverse_n"]
+        add("spectrum_n", 1 / shape.inverse_n, (1 / max(span[0], low), 1 / min(span[1], high)))
+    if "variance" in half:
+        span = max(shape.variance - half["variance"], 0.0), shape.variance + half["variance"]
+        add("spread", np.sqrt(shape.variance), (np.sqrt(span[0]), np.sqrt(span[1])))
+    target, amplitudes = problem.target, minimum.amplitudes
+    background = np.full(target.q_nm1.size, amplitudes.background)
+    upturn = amplitudes.upturn * (target.q_nm1 / target.q_nm1[0]) ** -minimum.power
+    is_applicable, reason = verdict.is_applicable, verdict.reason
+    if deviation["log_a"] > _UNKNOWN:
+        is_applicable = False
+        reason = f"no shoulder lies between {target.q_nm1[0]:.3g} and {target.q_nm1[-1]:.3g} per nm: a cannot be told"
+    return Fit(
+        values,
+        errors,
+        lower,
+        upper,
+        verdict.chi2,
+        target.q_nm1,
+        amplitudes.curve,
+        background,
+        upturn,
+        amplitudes.residual,
+        names,
+        covariance,
+        is_applicable,
+        reason,
+    )

@@ -1,0 +1,70 @@
+"""What a point measures of a curve: its bin, its resolution, and a variance without its own noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_grf.core.records import Points
+from pyfai_grf.fit.points import make_target, thin_target
+from pyfai_grf.theory.closed_form import expected_intensity
+
+Q = np.linspace(0.04, 3.0, 500)
+
+
+def make(q: np.ndarray, intensity: np.ndarray, sigma: np.ndarray) -> Points:
+    return Points(q, intensity, sigma)
+
+
+def test_a_bin_of_a_reduction_is_a_mean_weighted_by_q() -> None:
+    """Against a thousand points in each bin, where the shoulder of a large a bends within one."""
+    intensity = expected_intensity(Q, 8.0, 0.3)
+    target = make_target(make(Q, intensity, 0.01 * intensity))
+    fine = Q + (np.arange(-499.5, 500)[:, np.newaxis] / 1000) * (Q[1] - Q[0])
+    truth = (fine * expected_intensity(fine, 8.0, 0.3)).sum(axis=0) / fine.sum(axis=0)
+    found = target.average(expected_intensity(target.nodes, 8.0, 0.3))
+    np.testing.assert_allclose(found, truth, rtol=1e-5)
+    assert np.abs(intensity / truth - 1).max() > 1e-3  # which the middle of the bin is not
+
+
+def test_a_step_scan_is_taken_at_its_points() -> None:
+    q = np.geomspace(0.02, 5, 60)
+    target = make_target(make(q, q**-2, 0.01 * q**-2))
+    np.testing.assert_array_equal(target.nodes, q[np.newaxis])
+    np.testing.assert_allclose(target.variance, (0.01 * q**-2) ** 2, rtol=1e-12)
+
+
+def test_a_resolution_smears_a_peak() -> None:
+    """A Gaussian peak of width s, seen with a resolution r, has the width sqrt(s^2 + r^2)."""
+    q = np.linspace(1.0, 3.0, 400)
+    target = make_target(make(q, np.ones_like(q), np.ones_like(q)), resolution=0.05)
+    seen = target.average(np.exp(-0.5 * ((target.nodes - 2.0) / 0.1) ** 2))
+    width = np.hypot(0.1, 0.05)
+    wanted = 0.1 / width * np.exp(-0.5 * ((q - 2.0) / width) ** 2)
+    # five nodes of resolution; the weight by q shifts the peak by r^2 / q
+    np.testing.assert_allclose(seen, wanted, atol=0.02)
+
+
+def test_variances_do_not_follow_the_noise_of_each_point() -> None:
+    """Poisson counts with the errors that a program writes: low points claim to be better known."""
+    rng = np.random.default_rng(1)
+    mean = 100 / (1 + Q**2)
+    counts = rng.poisson(mean)
+    target = make_target(make(Q, counts.astype(float), np.sqrt(np.maximum(counts, 1))))
+    own = np.corrcoef(counts - mean, np.maximum(counts, 1) / mean)[0, 1]
+    smoothed = np.corrcoef(counts - mean, target.variance / mean)[0, 1]
+    assert own > 0.7
+    assert smoothed < 0.4
+    assert np.mean(target.variance / mean) == pytest.approx(1, abs=0.03)
+
+
+def test_thin_points_are_the_same_curve() -> None:
+    intensity = expected_intensity(Q, 3.0, 0.3)
+    target = make_target(make(Q, intensity, 0.01 * intensity))
+    thin = thin_target(target)
+    assert 40 < thin.q_nm1.size < 70
+    found = thin.average(expected_intensity(thin.nodes, 3.0, 0.3))
+    # enough to find the place: its own points measure it then
+    np.testing.assert_allclose(found, thin.intensity, rtol=0.02)
+    assert np.all(np.diff(thin.q_nm1) > 0)
+    assert np.sum(1 / thin.variance) == pytest.approx(np.sum(1 / target.variance))
