@@ -58,7 +58,7 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
 
 
 def widen_variance(target: Target, curve: FloatArray, model_error: float) -> FloatArray:
-    """Return the (Q,) variances with a smooth error of the model, which does not average out over a part of the curve."""
+    """Return the (Q,) variances with a smooth error of the model, which does not average out over neighbours."""
     together = max(target.q_nm1.size / _FEATURES, 1.0)
     return target.variance + (model_error * curve) ** 2 * together
 
