@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.fit.points import Target
+from pyfai_grf.fit.target import Target
 
 
 @dataclass(frozen=True)

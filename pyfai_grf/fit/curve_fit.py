@@ -16,8 +16,8 @@ from pyfai_grf.core.records import Curve, Points
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, select_window
 from pyfai_grf.fit.family import Family
-from pyfai_grf.fit.points import make_target
 from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_without, find_minimum
+from pyfai_grf.fit.target import make_target
 from pyfai_grf.fit.verdict import Verdict, judge_residual, widen_variance
 from pyfai_grf.theory.spectra import get_spectrum
 

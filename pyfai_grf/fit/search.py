@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.fit.amplitudes import Amplitudes, fit_columns, score_shapes, solve_amplitudes
 from pyfai_grf.fit.family import Family, Shape
-from pyfai_grf.fit.points import Target, thin_target
+from pyfai_grf.fit.target import Target, thin_target
 
 #: where a search begins: exponents, thresholds, and values of ln a this far apart
 _N_GRID, _T_GRID, _LOG_A_STEP = (4.0, 6.0, 8.0, 12.0, 20.0), (0.2, 0.7, 1.2, 1.9), 0.12

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.fit.points import Target
+from pyfai_grf.fit.target import Target
 
 #: standard deviations of the reduced chi-square beyond which noise alone is not what is left
 _SURE = 4.0

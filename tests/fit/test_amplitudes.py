@@ -7,7 +7,7 @@ import pytest
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.fit.amplitudes import score_shapes, solve_amplitudes
-from pyfai_grf.fit.points import Target
+from pyfai_grf.fit.target import Target
 
 Q = np.linspace(0.05, 3.0, 80)
 SHAPE = 1 / (1 + (3 * Q) ** 4)

@@ -10,8 +10,8 @@ from scipy.special import ndtri
 
 from pyfai_grf.core.records import Points
 from pyfai_grf.fit.family import Family, Shape
-from pyfai_grf.fit.points import make_target
 from pyfai_grf.fit.search import Problem, descend, differentiate, find_minimum
+from pyfai_grf.fit.target import make_target
 from pyfai_grf.theory.spectra import get_spectrum
 
 Q = np.linspace(0.04, 3.0, 300)

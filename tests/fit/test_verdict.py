@@ -7,7 +7,7 @@ import pytest
 
 from pyfai_grf.core.records import Curve, Points
 from pyfai_grf.features.points import clean_curve
-from pyfai_grf.fit.points import Target, make_target
+from pyfai_grf.fit.target import Target, make_target
 from pyfai_grf.fit.verdict import MODEL_ERROR, judge_residual, widen_variance
 
 Q = np.linspace(0.05, 3.0, 400)

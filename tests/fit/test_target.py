@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.records import Points
-from pyfai_grf.fit.points import make_target, thin_target
+from pyfai_grf.fit.target import make_target, thin_target
 from pyfai_grf.theory.closed_form import expected_intensity
 
 Q = np.linspace(0.04, 3.0, 500)
