@@ -19,12 +19,17 @@ _INTENSITY = re.compile(
     rf"{_START}{_PREFIX}(?:i(?![a-z])|i_?exp|iq\b|i_?fit|int|y\b|r_|counts?\b|cross[ _-]?section|j\b)", re.IGNORECASE
 )
 _RESOLUTION = re.compile(
-    rf"{_START}{_PREFIX}(?:d_?q(?![a-z])|d_?x\b|d?_?sig(?:ma)?_?q|delta_?q|q_?(?:dev|err|sig)|q_?res|resolution|mean_?q|q_?mean)",
+    rf"{_START}{_PREFIX}(?:d_?q(?![a-z])|d_?x\b|d?_?sig(?:ma)?_?q|delta_?q|q[ _]?(?:dev|err|sig)|q_?res|resolution"
+    r"|mean_?q|q_?mean|(?:sig(?:ma)?|err(?:or)?|std|unc(?:ertainty)?)[ _]*\(?q\b)",
     re.IGNORECASE,
 )
 _ERROR = re.compile(
     rf"{_START}{_PREFIX}(?:sig|err|std|stand|unc|d_?i(?![a-z])|d_?y\b|i_?(?:dev|err|unc|sig)|i\(q\)_?err|delta_?i|e\b|s_)",
     re.IGNORECASE,
+)
+#: what a third column may be called that is no error of the second
+_OTHER = re.compile(
+    rf"{_START}{_PREFIX}(?:b(?:ac)?kg|back|blank|weight|norm|mon|trans|n?_?pix|n_|fit|model|calc|mask|flag)", re.IGNORECASE
 )
 
 
@@ -128,7 +133,8 @@ def assign_roles(names: tuple[str, ...], width: int, where: str) -> Roles:
         return Roles(q, intensity, None, None, names)
     if width == 3 and resolution == 2 and not errors:
         return Roles(q, intensity, None, resolution, names)
-    if width == 3 and not errors and 2 in others and 2 not in found_i:  # a name that says nothing of the third
+    is_third_open = width == 3 and (q, intensity) == (0, 1) and not errors and not widths and 2 not in found_i
+    if is_third_open and not (is_told and _OTHER.search(names[2])):  # its name says nothing
         return Roles(0, 1, 2, None, names)
     what = f" ({', '.join(names)})" if names else ""
     raise InputError(
