@@ -437,11 +437,6 @@ def test_numbers_in_a_header_are_no_points(tmp_path: Path) -> None:
     _check(read_curves(_write(tmp_path / "curve.txt", header + _table(Q, I, SIGMA)), "nm")[0], rtol=1e-8)
 
 
-def test_third_column_is_ignored_where_it_is_a_resolution(tmp_path: Path) -> None:
-    path = _write(tmp_path / "curve.dat", "# Q(1/nm) I dQ\n" + _table(Q, I, SIGMA))
-    assert read_curves(path)[0].sigma is None
-
-
 def test_four_columns_need_names(tmp_path: Path) -> None:
     table = _table(Q, I, Q / 100, SIGMA)
     with pytest.raises(InputError, match=r"4 columns, and no header.*--columns q,I,sigma,dq"):
