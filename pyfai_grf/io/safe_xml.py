@@ -30,8 +30,8 @@ def read_elements(data: bytes, where: str) -> Iterator[tuple[Element, ...]]:
     Raises
     ------
     InputError
-        If the XML is not well-formed, declares entities (which can grow without bound, or name other files), or nests
-        too deeply.
+        If the XML is not well-formed, declares entities or attributes (which can grow without bound, or name other
+        files), or nests too deeply.
     """
     reader = _Reader(where)
     for start in range(0, len(data), _CHUNK):
@@ -50,6 +50,7 @@ class _Reader:
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._add_text
         self._parser.EntityDeclHandler = self._reject_entity
+        self._parser.AttlistDeclHandler = self._reject_attribute
 
     def feed(self, data: bytes, is_final: bool = False) -> list[tuple[Element, ...]]:
         """Return the elements that end in ``data``."""
@@ -81,3 +82,7 @@ class _Reader:
 
     def _reject_entity(self, *declaration: object) -> None:
         raise InputError(f"{self._where}: the XML declares entities ({declaration[0]}): data files have none")
+
+    def _reject_attribute(self, *declaration: object) -> None:
+        # one long default, and every element of that name would have it
+        raise InputError(f"{self._where}: the XML declares attributes ({declaration[1]}): data files do not")
