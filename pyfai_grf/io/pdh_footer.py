@@ -35,7 +35,7 @@ def read_pdh_footer(lines: Sequence[str], where: str) -> PdhFooter:
         If the XML is damaged.
     """
     said: dict[tuple[str, str], str] = {}
-    for elements in read_elements("\n".join(lines).strip().encode(), where):
+    for elements in read_elements("\n".join(lines).strip().encode(), where, "utf-8"):
         if len(elements) == 3 and elements[2].name == "value":
             said[elements[1].attributes.get("key", ""), elements[2].attributes.get("key", "")] = elements[
                 2

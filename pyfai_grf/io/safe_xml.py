@@ -24,8 +24,10 @@ class Element:
     text: str = ""
 
 
-def read_elements(data: bytes, where: str) -> Iterator[tuple[Element, ...]]:
+def read_elements(data: bytes, where: str, encoding: str | None = None) -> Iterator[tuple[Element, ...]]:
     """Yield, as each element of ``data`` ends, the elements from the root down to it.
+
+    ``encoding`` stands above the one that the XML declares, for text that was decoded already.
 
     Raises
     ------
@@ -33,18 +35,18 @@ def read_elements(data: bytes, where: str) -> Iterator[tuple[Element, ...]]:
         If the XML is not well-formed, declares entities or attributes (which can grow without bound, or name other
         files), or nests too deeply.
     """
-    reader = _Reader(where)
+    reader = _Reader(where, encoding)
     for start in range(0, len(data), _CHUNK):
         yield from reader.feed(data[start : start + _CHUNK])
     yield from reader.feed(b"", is_final=True)
 
 
 class _Reader:
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, encoding: str | None) -> None:
         self._where = where
         self._open: list[Element] = []
         self._ended: list[tuple[Element, ...]] = []
-        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser = expat.ParserCreate(encoding, namespace_separator=" ")
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
