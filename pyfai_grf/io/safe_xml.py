@@ -83,8 +83,8 @@ class _Reader:
             element.text += text[:_MAX_TEXT]
 
     def _reject_entity(self, *declaration: object) -> None:
-        raise InputError(f"{self._where}: the XML declares entities ({declaration[0]}): data files have none")
+        raise InputError(f"{self._where}: the XML declares entities ({str(declaration[0])[:40]}): data files have none")
 
     def _reject_attribute(self, *declaration: object) -> None:
         # one long default, and every element of that name would have it
-        raise InputError(f"{self._where}: the XML declares attributes ({declaration[1]}): data files do not")
+        raise InputError(f"{self._where}: the XML declares attributes ({str(declaration[1])[:40]}): data files do not")
