@@ -29,7 +29,8 @@ _ERROR = re.compile(
 )
 #: what a third column may be called that is no error of the second
 _OTHER = re.compile(
-    rf"{_START}{_PREFIX}(?:b(?:ac)?kg|back|blank|weight|norm|mon|trans|n?_?pix|n_|fit|model|calc|mask|flag)", re.IGNORECASE
+    rf"{_START}{_PREFIX}(?:b(?:ac)?kg|back|blank|weight|norm|mon|trans|n?_?pix|n_|fit|model|calc|mask|flag)",
+    re.IGNORECASE,
 )
 
 

@@ -22,9 +22,12 @@ _LONGEST_ROW = 10_000
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
 _MISSING = {"", "nan", "-nan", "nan(ind)", "-nan(ind)", "na", "n/a", "null", "none", "--"}
-_MISSING |= {"-1.#ind", "1.#ind", "1.#qnan", "-1.#qnan", "-1.#j", "1.#j"}
-_INFINITE = {"1.#inf", "-1.#inf"}
+#: what Windows programs write, in as many characters as a number has
+_WINDOWS_NAN = re.compile(r"[-+]?1\.#(?:ind|[qs]nan|j)0*(?:e[-+]\d+)?")
+_WINDOWS_INFINITY = re.compile(r"[-+]?1\.#inf0*(?:e[-+]\d+)?")
 _CELLS = re.compile(r"\s*,\s*|\s+")
+#: begins a comment, but not in the NaN of Windows programs, 1.#IND
+_COMMENT = re.compile(r"(?<!1\.)#")
 
 Row = tuple[float, ...]
 
@@ -114,7 +117,7 @@ def _parse_row(line: str) -> Row | None:
         return ()
     if len(text) > _LONGEST_ROW:
         return None
-    text = text.split("#")[0].rstrip()
+    text = _COMMENT.split(text)[0].rstrip()
     if ";" in text:
         cells = [cell.strip() for cell in text.split(";")]
         cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
@@ -135,10 +138,10 @@ def _parse_number(cell: str) -> float:
         return float(cell)
     except ValueError:
         text = cell.strip("\"'").lower()
-    if text in _MISSING:
+    if text in _MISSING or _WINDOWS_NAN.fullmatch(text):
         return float("nan")
-    if text in _INFINITE:
-        return float("inf")
+    if _WINDOWS_INFINITY.fullmatch(text):
+        return float("-inf" if text.startswith("-") else "inf")
     return float(text)
 
 
