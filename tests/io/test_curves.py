@@ -412,81 +412,11 @@ def test_text_contradicted_by_argument(tmp_path: Path) -> None:
         read_curves(path, "A")
 
 
-@pytest.mark.parametrize("separator", [" ", "  \t", ",", ", ", ";", "; ", "\t"])
-def test_separators(separator: str, tmp_path: Path) -> None:
-    path = _write(tmp_path / "curve.csv", _table(Q, I, SIGMA, separator=separator))
-    _check(read_curves(path, "nm")[0], rtol=1e-8)
-
-
-@pytest.mark.parametrize("separator", [";", "\t", "  "])
-def test_decimal_comma(separator: str, tmp_path: Path) -> None:
-    path = _write(tmp_path / "curve.csv", _table(Q, I, SIGMA, separator=separator).replace(".", ","))
-    _check(read_curves(path, "nm")[0], rtol=1e-8)
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_encodings_and_line_ends(encoding: str, newline: str, tmp_path: Path) -> None:
-    text = "# q (Å^-1)  I\n\n" + _table(Q / 10, I) + "\n# the end\n"
-    (tmp_path / "curve.dat").write_bytes(text.replace("\n", newline).encode(encoding))
-    _check(read_curves(tmp_path / "curve.dat")[0], sigma=None, rtol=1e-8)
-
-
-def test_numbers_in_a_header_are_no_points(tmp_path: Path) -> None:
-    header = "LOQ run 98929\n  140    0    0    0    1  140    0\n 0 0 0 0\n 3 (F12.5,2E16.6)\n"
-    _check(read_curves(_write(tmp_path / "curve.txt", header + _table(Q, I, SIGMA)), "nm")[0], rtol=1e-8)
-
-
 def test_four_columns_need_names(tmp_path: Path) -> None:
     table = _table(Q, I, Q / 100, SIGMA)
     with pytest.raises(InputError, match=r"4 columns, and no header.*--columns q,I,sigma,dq"):
         read_curves(_write(tmp_path / "bare.dat", table), "nm")
     _check(read_curves(_write(tmp_path / "named.dat", "<X> <Y> <dQ> <dY>\n" + table), "nm")[0], rtol=1e-8)
-
-
-@pytest.mark.parametrize(
-    ("row", "found"),
-    [("0.5 oops 1", "expected 3 numbers, found '0.5 oops 1'"), ("0.5 1", "2 columns, where the lines above have 3")],
-)
-def test_broken_line_is_named_not_skipped(row: str, found: str, tmp_path: Path) -> None:
-    lines = _table(Q, I, SIGMA).splitlines()
-    path = _write(tmp_path / "curve.dat", "\n".join([*lines[:20], row, *lines[20:]]))
-    with pytest.raises(InputError, match=f"line 21: {found}"):
-        read_curves(path, "nm")
-
-
-# --- what becomes of the points ----------------------------------------------------------------------------------
-
-
-def _read_text(tmp_path: Path, *columns: np.ndarray):
-    return read_curves(_write(tmp_path / "curve.dat", _table(*columns)), "nm")[0]
-
-
-def test_rows_without_q_are_left_out_and_what_else_is_not_known_stays(tmp_path: Path) -> None:
-    q, intensity, sigma = Q.copy(), I.copy(), SIGMA.copy()
-    q[2] = np.nan
-    intensity[10:12] = (np.nan, np.inf)
-    sigma[20:22] = (0, -1)
-    keep = np.arange(40) != 2
-    sigma[21] = np.nan  # what a negative one is read as
-    _check(
-        _read_text(tmp_path, q, intensity, np.where(np.arange(40) == 21, -1, sigma)),
-        Q[keep],
-        intensity[keep],
-        sigma[keep],
-        1e-8,
-    )
-
-
-def test_points_are_sorted_by_q(tmp_path: Path) -> None:
-    order = np.random.default_rng(1).permutation(40)
-    _check(_read_text(tmp_path, Q[order], I[order], SIGMA[order]), rtol=1e-8)
-
-
-def test_negative_intensities_stay(tmp_path: Path) -> None:
-    """A background was subtracted: noise around zero is data."""
-    intensity = np.where(Q > 2, -0.1, I)
-    _check(_read_text(tmp_path, Q, intensity), intensity=intensity, sigma=None, rtol=1e-8)
 
 
 # --- files that are none -----------------------------------------------------------------------------------------

@@ -153,14 +153,6 @@ def test_notes_of_programs_tell_smeared_from_desmeared(
         read_curves(tmp_path / "file.h5")
 
 
-@pytest.mark.parametrize("length", [0.0, 0.1 * Q[0], np.full(40, np.nan)])
-def test_slit_that_does_not_matter_is_none(length: float, tmp_path: Path) -> None:
-    """A slit of a tenth of the smallest q moves q by 0.2 % at most."""
-    with h5py.File(tmp_path / "file.h5", "w") as file:
-        _add_curve(file, "data", dQl=length)
-    assert len(read_curves(tmp_path / "file.h5")) == 1
-
-
 # --- maps and stacks ---------------------------------------------------------------------------------------------
 
 

@@ -75,10 +75,6 @@ def test_uncertain_columns_are_asked_for_with_a_command_that_works(header: str, 
     _check(_read(tmp_path, text, columns=str(caught.value).rpartition(" ")[2]))
 
 
-def test_separator_at_the_end_of_each_line_is_no_column(tmp_path: Path) -> None:
-    _check(_read(tmp_path, _table(Q, I, SIGMA).replace("\t", ",").replace("\n", ",\n")))
-
-
 # --- what stands around the table --------------------------------------------------------------------------------
 
 RAW_FOOTER = (
@@ -92,18 +88,6 @@ RAW_FOOTER = (
 def test_footers_are_not_points(footer: str, tmp_path: Path) -> None:
     """BioXTAS RAW writes its header below the table, in older versions without comment signs."""
     _check(_read(tmp_path, "### DATA:\n\n    Q    I    Error\n40\n" + _table(Q, I, SIGMA) + footer))
-
-
-@pytest.mark.parametrize("broken", ["0.5 1.0", "0.5 oops 1.0", "junk in between"])
-def test_numbers_after_a_broken_line_are_no_footer(broken: str, tmp_path: Path) -> None:
-    lines = _table(Q, I, SIGMA).splitlines()
-    with pytest.raises(InputError, match="line 21"):
-        _read(tmp_path, "\n".join([*lines[:20], broken, *lines[20:]]))
-
-
-def test_last_line_cut_short_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="line 41: 2 columns, where the lines above have 3"):
-        _read(tmp_path, _table(Q, I, SIGMA) + "3.1 0.5")
 
 
 def _make_pdh(unit: str = "n_m^-1", slit: str = "0", footer: str | None = None) -> str:
@@ -128,9 +112,9 @@ def test_pdh_footer_says_the_unit(unit: str, factor: float, tmp_path: Path) -> N
     assert curve.metadata["q_unit_from"] == "file"
 
 
-def test_pdh_of_a_slit_is_refused_for_nothing_says_that_it_was_desmeared(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"slit length 5\.639 nm\^-1, CounterSlitLength; nothing says"):
-        _read(tmp_path, _make_pdh(slit="5.63905460856387"), name="curve.pdh")
+def test_pdh_of_a_slit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="slit-smeared"):
+        _read(tmp_path, _make_pdh(slit="5.6"), name="curve.pdh")
 
 
 def test_pdh_without_footer_or_with_a_damaged_one(tmp_path: Path) -> None:
@@ -207,28 +191,9 @@ def test_desmeared_tables_are_read(header: str, tmp_path: Path) -> None:
         ("   ####   G N O M   ####\n" + _table(Q, I, SIGMA, I, I), "the output of GNOM"),
         ("# BIFT\n#  R   P(R)   Error\n" + _table(Q, I, SIGMA), r"pair distance distribution P\(r\)"),
         ("SIZE_X:128\nSIZE_Y:128\n" + _table(I, SIGMA), "a detector image"),
-        ("\n".join(f"{x:.6g}" for x in Q), "only one column of numbers"),
-        ("\n".join(f"{x:.6g}," for x in Q), "only one column of numbers"),
         ("words about Qx and Qy\n", "no table of numbers"),
-        ("1 " * 20_000 + "\nno more\n", "no table of numbers"),
     ],
 )
 def test_what_is_no_curve_is_called_by_its_name(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         _read(tmp_path, text)
-
-
-def test_damaged_numbers_are_gaps_and_warn_nobody(tmp_path: Path) -> None:
-    """Values that no measurement has would overflow in what follows."""
-    intensity = np.where(np.isin(np.arange(40), (3, 4)), 1e308, I)
-    curve = _read(tmp_path, _table(Q, intensity, SIGMA))
-    usable = np.isfinite(curve.intensity)
-    assert not np.isin(Q[3:5], curve.q_nm1[usable]).any()
-    assert usable.sum() == 38
-
-
-def test_text_too_large_for_a_curve_is_not_read(tmp_path: Path) -> None:
-    with (tmp_path / "huge.dat").open("wb") as file:
-        file.truncate(100 * 2**20)  # a hole in the disk
-    with pytest.raises(InputError, match="100 MiB of text"):
-        read_curves(tmp_path / "huge.dat")
