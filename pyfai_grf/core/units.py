@@ -28,6 +28,8 @@ _FACTORS = {
     "1um": 1e-3,
     "um1": 1e-3,
 }
+#: letters that would be lost, in both spellings of each: ångström, micro
+_PLAIN = str.maketrans({"å": "a", "\u212b": "a", "\u00b5": "u", "\u03bc": "u"})
 
 
 def parse_q_unit(unit: str) -> float:
@@ -38,7 +40,7 @@ def parse_q_unit(unit: str) -> float:
     InputError
         If ``unit`` is an angle or is not known: a q unit is never guessed.
     """
-    text = unit.strip().lower().replace("å", "a").replace("\u212b", "a")
+    text = unit.strip().lower().translate(_PLAIN)
     key = re.sub(r"[^a-z0-9]", "", text)
     if key in _FACTORS:
         return _FACTORS[key]

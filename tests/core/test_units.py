@@ -58,3 +58,9 @@ def test_angle_is_named_as_such(unit: str) -> None:
 def test_unknown_unit_is_not_guessed(unit: str) -> None:
     with pytest.raises(InputError, match=r"unknown q unit.*--unit nm or --unit A"):
         parse_q_unit(unit)
+
+
+@pytest.mark.parametrize("unit", ["1/um", "um^-1", "1/\u00b5m", "\u03bcm^-1", "1/\u039cm"])
+def test_inverse_micrometres_are_not_inverse_metres(unit: str) -> None:
+    """The sign for micro, and the Greek letter in both cases: left out, a millionth of q would remain."""
+    assert parse_q_unit(unit) == 1e-3
