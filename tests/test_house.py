@@ -87,7 +87,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "io/columns.py",
     "io/curve_group.py",
     "io/curve_places.py",
     "io/hdf5_fields.py",
