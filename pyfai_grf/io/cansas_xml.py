@@ -125,6 +125,6 @@ def _make_columns(data: _SasData, label: str, where: str) -> Columns:
     unit = units[0]
     slit = "" if length is None else describe_length(length, q, "dQl", unit)
     metadata = {"source": where, "frame": 0, "title": clean_title(data.entry.get("Title") or label)}
-    if intensity_unit := next(iter(sorted(data.units["I"])), ""):
+    if intensity_unit := clean_title(next(iter(sorted(data.units["I"])), "")):
         metadata["intensity_unit"] = intensity_unit
     return Columns(q, intensity, data.get_column("Idev"), None, unit, "Q", where, metadata, slit)

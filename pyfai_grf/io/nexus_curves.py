@@ -192,7 +192,7 @@ def _read_frames(found: _Found, warnings: list[str]) -> Iterator[Columns | Input
     frames = int(np.prod(shape))
     q = None if parts.q.ndim > 1 else to_numbers(parts.q[()])
     metadata = {"source": found.where, "title": found.title, "entry": found.name, "warnings": warnings}
-    if intensity_unit := read_text(read_attribute(parts.intensity, "units")):
+    if intensity_unit := clean_title(read_text(read_attribute(parts.intensity, "units"))):
         metadata["intensity_unit"] = intensity_unit
     empty = []
     for index in range(frames):
