@@ -87,10 +87,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "io/curve_group.py",
-    "io/curve_places.py",
-    "io/hdf5_fields.py",
-    "io/hdf5_walk.py",
     "io/journal.py",
     "io/journal_rows.py",
     "io/reading_process.py",

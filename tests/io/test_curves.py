@@ -325,18 +325,6 @@ def test_group_without_attributes_is_read_by_its_names(tmp_path: Path) -> None:
         read_curves(f"{tmp_path}/plain.h5::/reduced/run1")
 
 
-def test_other_plots_and_sectors_are_not_taken_for_curves(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "file.h5", "w") as file:
-        _make_nxdata(file, "curve", I, ["q"])
-        plot = file.create_group("plot")
-        plot.attrs.update({"NX_class": "NXdata", "signal": "temperature", "axes": ["time"]})
-        plot.update({"temperature": np.arange(20.0), "time": np.arange(20.0)})
-        _make_nxdata(file, "sectors", np.tile(I, (36, 1)), ["chi", "q"]).attrs["interpretation"] = "image"
-    assert [c.metadata["source"] for c in read_curves(tmp_path / "file.h5")] == [f"{tmp_path}/file.h5::/curve"]
-    with pytest.raises(InputError, match="no one-dimensional curve"):
-        read_curves(f"{tmp_path}/file.h5::/sectors")
-
-
 def test_unit_argument_agrees_fills_in_or_contradicts(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w") as file:
         _make_nxdata(file, "said", I, ["q"])

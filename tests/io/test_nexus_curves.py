@@ -38,7 +38,7 @@ def _get_places(curves) -> list[str]:
     return [curve.metadata["source"].partition("::")[2] for curve in curves]
 
 
-# --- an entry by its name ----------------------------------------------------------------------------------------
+# --- several entries ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -50,36 +50,6 @@ def series(tmp_path: Path) -> Path:
         ):
             _add_entry(file, path, title, intensity=(number + 1) * I)
     return tmp_path / "series.h5"
-
-
-@pytest.mark.parametrize(
-    ("asked", "places"),
-    [
-        ("/entry/Rh3", ["/entry/Rh3/sasdata"]),
-        ("entry/Rh3/sasdata", ["/entry/Rh3/sasdata"]),
-        ("/entry/Rh3/sasdata/I", ["/entry/Rh3/sasdata"]),
-        ("Rh3", ["/entry/Rh3/sasdata"]),
-        ("/Rh3/", ["/entry/Rh3/sasdata"]),
-        ("Rh3/sasdata", ["/entry/Rh3/sasdata"]),
-        ("night", ["/night/S21/sasdata"]),
-        ("entry", ["/entry/Rh3/sasdata", "/entry/Rh30/sasdata"]),
-        ("S21 again", ["/day/S21/sasdata"]),
-        ("/", ["/day/S21/sasdata", "/entry/Rh3/sasdata", "/entry/Rh30/sasdata", "/night/S21/sasdata"]),
-    ],
-)
-def test_entry_is_found_by_path_name_or_title(asked: str, places: list[str], series: Path) -> None:
-    assert sorted(_get_places(read_curves(f"{series}::{asked}"))) == places
-
-
-def test_names_that_are_none_or_several(series: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"::S21: several entries are called so: give one of /(day|night)/S21/sasdata, /(day|night)"
-    ):
-        read_curves(f"{series}::S21")
-    with pytest.raises(
-        InputError, match=r"::Au: nothing there; the file has .*/entry/Rh3/sasdata, /entry/Rh30/sasdata"
-    ):
-        read_curves(f"{series}::Au")
 
 
 def test_what_is_wrong_with_every_entry_is_said_once_and_counted(series: Path) -> None:
@@ -228,26 +198,6 @@ def test_frames_that_hold_what_hdf5_fills_in_were_not_written(tmp_path: Path) ->
     assert "7 of 9 frames: 0, 2-3, 5-8" in str(problems[0])
 
 
-def test_cake_is_no_stack_of_curves(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "cake.h5", "w") as file:
-        group = _add_curve(file, "cake", intensity=np.tile(I, (36, 1)), azimuthal=np.arange(36.0))
-        del group.attrs["I_axes"]
-        group.attrs["axes"] = ["azimuthal", "Q"]
-    with pytest.raises(InputError, match="no one-dimensional curve, only data in two dimensions"):
-        read_curves(tmp_path / "cake.h5")
-
-
-@pytest.mark.parametrize("axes", ["Q,Q", "Q Q", ["Q", "Q"]])
-def test_image_over_q_is_no_stack_of_curves(axes, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "image.h5", "w") as file:
-        group = _add_curve(file, "image", intensity=np.tile(I, (36, 1)))
-        del group["Q"]
-        group["Q"] = np.tile(Q, (36, 1))
-        group.attrs["I_axes"] = axes
-    with pytest.raises(InputError, match="data in two dimensions"):
-        read_curves(tmp_path / "image.h5")
-
-
 # --- damaged, unfinished, hostile --------------------------------------------------------------------------------
 
 
@@ -290,52 +240,15 @@ def test_sizes_that_are_only_declared_are_not_believed(
         raise problems[0]
 
 
-def test_links_that_go_round_down_or_nowhere(tmp_path: Path) -> None:
-    """Loops, a chain of 300 groups, links to nothing, and one to a pipe, which to open would wait for ever."""
-    os.mkfifo(tmp_path / "pipe")
-    with h5py.File(tmp_path / "file.h5", "w") as file:
-        deep = file.create_group("deep")
-        for _ in range(300):
-            deep = deep.create_group("er")
-        file["loop"] = h5py.SoftLink("/")
-        file["itself"] = h5py.SoftLink("/itself")
-        file["again"] = h5py.ExternalLink("file.h5", "/")
-        file["pipe"] = h5py.ExternalLink("pipe", "/")
-        file["lost"] = h5py.ExternalLink("lost.h5", "/")
-        _add_curve(file, "sample")
-    assert _get_places(read_curves(tmp_path / "file.h5")) in (["/sample"], ["/again/sample"])
-
-
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5", "w") as file:
         h5py.h5g.create(file.id, b"prob\xe9").close()
         sample = h5py.Group(h5py.h5o.open(file.id, b"prob\xe9"))
         sample["title"] = np.bytes_("\x1b[31mSilicon é\n".encode("latin-1"))
-        _add_curve(sample, "data")
+        _add_curve(sample, "data")["I"].attrs["units"] = b"1/cm\xb9\x1b\n"
     (curve,) = read_curves(tmp_path / "file.h5")
+    assert curve.metadata["intensity_unit"] == "1/cm"
     assert curve.metadata["source"] == f"{tmp_path}/file.h5::/prob\\udce9/data"
     assert curve.metadata["title"] == "[31mSilicon �"
     (named,) = read_curves(f"{tmp_path}/file.h5::" + os.fsdecode(b"prob\xe9"))
     np.testing.assert_array_equal(named.intensity, I)
-
-
-@pytest.mark.parametrize("kind", ["text", "compound", "complex", "scalar", "empty", "reference"])
-def test_datasets_of_other_kinds_are_no_curves_and_no_errors(kind: str, tmp_path: Path) -> None:
-    odd = {
-        "text": np.array([b"a"] * 40),
-        "compound": np.zeros(40, [("a", "f8")]),
-        "complex": np.zeros(40, "c16"),
-        "scalar": 1.0,
-        "empty": h5py.Empty("f8"),
-    }
-    with h5py.File(tmp_path / "file.h5", "w") as file:
-        odd["reference"] = np.array([file.ref] * 40, h5py.ref_dtype)
-        group = _add_curve(file, "sample")
-        del group["Idev"]
-        group["Idev"] = odd[kind]
-        strange = _add_curve(file, "strange")
-        del strange["I"]
-        strange["I"] = odd[kind]
-    curves, problems = collect_curves(tmp_path / "file.h5")
-    assert (_get_places(curves), problems) == (["/sample"], [])
-    assert curves[0].sigma is None
