@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
@@ -95,7 +96,10 @@ class WatchedFile(io.FileIO):
         try:
             return super().truncate(size)
         except OSError as problem:
-            return super().truncate(size) if self._make_room(problem) else int(size or 0)
+            if self._make_room(problem):
+                with contextlib.suppress(OSError):
+                    return super().truncate(size)
+            return int(size or 0)
 
     def _make_room(self, problem: OSError) -> bool:
         """Note the first failure, and return whether there is more room now."""
