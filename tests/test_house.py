@@ -87,10 +87,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "io/journal.py",
-    "io/journal_rows.py",
-    "io/reading_process.py",
-    "io/reserve.py",
     "reduce/beamstop.py",
     "reduce/binning.py",
     "reduce/configuration.py",
