@@ -68,13 +68,14 @@ def test_before_the_first_row_it_says_where_rows_will_come_from(file: h5py.File,
 
 def test_everything_runs_along_the_frames(file: h5py.File, provenance: Provenance, make_result: MakeResult) -> None:
     entry = write_rows(file, provenance, make_result(0), make_result(1, size=45), make_result(2, is_predicted=False))
-    along = [name for name in ("frame", "is_applicable", *(f"{p}/value" for p in provenance.parameters))]
+    along = ["frame", "is_applicable", *(f"{name}/value" for name in provenance.parameters)]
     along += [f"rows/{name}" for name in entry["rows"]] + ["log/end", "log/crc32"]
     assert {entry[name].shape for name in along} == {(3,)}
     assert entry["curves/intensity"].shape == (3, 60)
     assert entry["other_curves/q"].shape == entry["other_curves/weight"].shape == (45,)
     assert entry["frame"][()].tolist() == [0, 1, 2]
     assert entry["a/frame"] == entry["frame"]  # a link, which grows with it
+    assert (entry["a/value"].attrs["units"], entry["curves/q"].attrs["units"]) == ("nm", "1/nm")
     np.testing.assert_array_equal(entry["a/upper"][()], [4.03, 5.03, np.nan])
     # 3.29 standard errors are the width of a 90 % interval, 0.05 here
     np.testing.assert_allclose(entry["porosity/errors"][()], [0.05 / 3.29, 0.05 / 3.29, np.nan], rtol=1e-12)
