@@ -59,11 +59,18 @@ def load_configuration(name: str, text: str) -> Geometry:
             poni = config.poni or PoniFile()
         detector = poni.detector
     except Exception as problem:  # whatever a wrong value in a wrong place does to pyFAI
-        raise InputError(
-            f"{name} is damaged: {shorten_problem(problem)}: save it again with pyFAI-integrate"
-        ) from problem
+        raise _describe_damage(name, problem) from problem
     geometry = build_geometry(read_parameters(poni), detector, name)
-    return _apply_config(geometry, config, name)
+    try:
+        return _apply_config(geometry, config, name)
+    except InputError:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError) as problem:  # no numbers, or too few, and no names
+        raise _describe_damage(name, problem) from problem
+
+
+def _describe_damage(name: str, problem: Exception) -> InputError:
+    return InputError(f"{name} is damaged: {shorten_problem(problem)}: save it again with pyFAI-integrate")
 
 
 def _apply_config(geometry: Geometry, config: Any, name: str) -> Geometry:
@@ -78,10 +85,12 @@ def _apply_config(geometry: Geometry, config: Any, name: str) -> Geometry:
     if config.flat_field:
         changes["flat"], _ = read_mean(_locate_all(config.flat_field, name))
     if config.polarization_description is not None:
-        factor, offset = config.polarization_description
-        changes["polarization"] = None if factor is None else (float(factor), float(offset or 0.0))
+        polarization, offset = config.polarization_description
+        changes["polarization"] = None if polarization is None else (float(polarization), float(offset or 0.0))
     changes["has_solid_angle"] = config.correct_solid_angle is not False
-    changes["normalization_factor"] = float(config.normalization_factor or 1.0)
+    changes["normalization_factor"] = factor = float(config.normalization_factor or 1.0)
+    if not 0 < factor < math.inf:
+        raise InputError(f"{name}: the normalization factor is {factor:g}: give a positive number")
     if config.val_dummy is not None:
         changes["dummy"] = (float(config.val_dummy), float(config.delta_dummy or 0.0))
     if config.do_azimuthal_range:
