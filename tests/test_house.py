@@ -87,12 +87,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "reduce/beamstop.py",
-    "reduce/binning.py",
-    "reduce/configuration.py",
-    "reduce/experiment.py",
-    "reduce/integrated.py",
-    "reduce/sectors.py",
     "report/image_panel.py",
     "report/panels.py",
     "virtual_instrument/sample.py",

@@ -87,5 +87,6 @@ def test_nothing_but_markers_and_no_pixel() -> None:
 
 def test_counts_are_whole_numbers() -> None:
     assert is_counted(np.array([[1.0, np.nan], [3.0, np.inf]]))
+    assert is_counted(np.array([[1, -1]]))
     assert not is_counted(np.array([1.0, 2.5]))
     assert not is_counted(np.array([1j]))

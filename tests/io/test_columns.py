@@ -196,7 +196,7 @@ def test_columns_that_do_not_fit_together(more: dict) -> None:
 # --- what becomes of the points ----------------------------------------------------------------------------------
 
 
-def check(curve: Curve, q: np.ndarray, intensity: np.ndarray, sigma: np.ndarray | None = None) -> None:
+def check(curve: Curve, q: Any, intensity: Any, sigma: Any = None) -> None:
     np.testing.assert_array_equal(curve.q_nm1, q)
     np.testing.assert_array_equal(curve.intensity, intensity)
     np.testing.assert_equal(curve.sigma, sigma)

@@ -98,12 +98,12 @@ def test_rows_for_people_are_short_and_the_log_is_whole(
 def test_extra_columns_are_those_of_the_first_row(
     file: h5py.File, provenance: Provenance, make_result: MakeResult
 ) -> None:
-    rows = [
-        dataclasses.replace(make_result(number), extras=extras)
-        for number, extras in enumerate(
-            [{"q_max_nm1": 3.0, "note": "a", "flag": True}, {"note": "é\0"}, {"q_max_nm1": "seven", "new": 1.0}]
-        )
+    extras: list[dict[str, float | str]] = [
+        {"q_max_nm1": 3.0, "note": "a", "flag": True},
+        {"note": "é\0"},
+        {"q_max_nm1": "seven", "new": 1.0},
     ]
+    rows = [dataclasses.replace(make_result(number), extras=more) for number, more in enumerate(extras)]
     entry = write_rows(file, provenance, *rows)
     np.testing.assert_array_equal(entry["rows/q_max_nm1"][()], [3.0, np.nan, np.nan])
     np.testing.assert_array_equal(entry["rows/flag"][()], [1.0, np.nan, np.nan])
@@ -241,7 +241,7 @@ def test_who_writes_may_change_without_touching_the_checksum(file: h5py.File, pr
     [
         (Curve(np.zeros(0), np.zeros(0)), r"\(0,\)"),
         (Curve(np.zeros((2, 3)), np.zeros((2, 3))), r"\(2, 3\)"),
-        (Curve(np.float64(1.0), np.float64(1.0)), r"\(\)"),
+        (Curve(np.array(1.0), np.array(1.0)), r"\(\)"),
         (Curve(np.ones(3), np.ones(2)), r"intensity .*\(2,\).*\(3,\)"),
         (Curve(np.ones(3), np.ones(3), np.ones((3, 1))), r"sigma .*\(3, 1\).*\(3,\)"),
         (Curve(np.ones(3), np.ones(3), None, np.ones(4)), r"weight .*\(4,\).*\(3,\)"),

@@ -124,7 +124,8 @@ def test_file_that_cannot_be_made(tmp_path: Path) -> None:
 @on_linux
 def test_write_that_fails_is_finished_in_the_room_of_the_reserve(tmp_path: Path) -> None:
     content = np.random.default_rng(1).bytes(3 * LIMIT)
-    with Room(tmp_path, 10 * LIMIT) as reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
+    reserve = Room(tmp_path, 10 * LIMIT)
+    with reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
         assert file.write(content) == len(content)
         assert file.write(b"more") == 4
         assert reserve.releases == 1
@@ -135,7 +136,8 @@ def test_write_that_fails_is_finished_in_the_room_of_the_reserve(tmp_path: Path)
 
 @on_linux
 def test_write_that_fails_in_spite_of_the_reserve_is_dropped_and_told(tmp_path: Path) -> None:
-    with Room(tmp_path, 2 * LIMIT) as reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
+    reserve = Room(tmp_path, 2 * LIMIT)
+    with reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
         assert file.write(bytes(5 * LIMIT)) == 5 * LIMIT  # HDF5 believes that all is well, and can close
         assert file.write(b"more") == 4
         assert file.truncate(7 * LIMIT) == 7 * LIMIT
@@ -150,7 +152,8 @@ def test_write_that_fails_in_spite_of_the_reserve_is_dropped_and_told(tmp_path: 
 @on_linux
 @pytest.mark.parametrize(("after", "size"), [(10 * LIMIT, 3 * LIMIT), (2 * LIMIT, 0)])
 def test_growing_that_fails(after: int, size: int, tmp_path: Path) -> None:
-    with Room(tmp_path, after) as reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
+    reserve = Room(tmp_path, after)
+    with reserve, full_disk(WatchedFile(tmp_path / "f", reserve)) as file:
         assert file.truncate(3 * LIMIT) == 3 * LIMIT  # HDF5 believes that all is well
         with pytest.raises(OSError, match="File too large"):
             file.check()
@@ -161,7 +164,8 @@ def test_growing_that_fails(after: int, size: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("after", [10 * LIMIT, None], ids=["the reserve suffices", "it does not"])
 def test_hdf5_closes_in_order_on_a_full_disk(after: int | None, tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(size=30_000)  # 240 kB
-    with Room(tmp_path, after) as reserve, full_disk(WatchedFile(tmp_path / "f.h5", reserve)) as file:
+    reserve = Room(tmp_path, after)
+    with reserve, full_disk(WatchedFile(tmp_path / "f.h5", reserve)) as file:
         with h5py.File(file, "w") as h5:
             h5["values"] = values
         with pytest.raises(OSError, match="File too large"):

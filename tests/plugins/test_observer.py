@@ -20,7 +20,7 @@ from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import BundleError, InputError
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
-from pyfai_grf.reduce.integrated import convert_result, is_counted
+from pyfai_grf.reduce.integrated import convert_result
 
 COUNTS, BINS = 1e6, 140
 
@@ -211,53 +211,3 @@ def test_it_answers_whatever_pyfai_calls(integrate: ModuleType, model: Model) ->
             assert list(inspect.signature(getattr(PredictionObserver, name)).parameters) == list(
                 inspect.signature(method).parameters
             ), name
-
-
-# --- one result to a curve ------------------------------------------------------------------------------------------
-
-
-def test_other_error_models_and_data_keep_the_sigma_of_pyfai(integrator: Any, expected_frame: np.ndarray) -> None:
-    data = np.random.default_rng(3).poisson(expected_frame).astype(np.float32)
-    settings = {"unit": "q_nm^-1", "method": ("no", "csc", "cython")}
-    azimuthal = integrator.integrate1d_ng(data, BINS, error_model="azimuthal", **settings)
-    curve = convert_result(azimuthal)
-    np.testing.assert_array_equal(curve.sigma, azimuthal.sigma[azimuthal.count > 0])
-    assert curve.counts is None
-    bare = convert_result(integrator.integrate1d_ng(data / 3, BINS, **settings), is_counts=is_counted(data / 3))
-    assert bare.sigma is None
-    assert bare.counts is None
-    dark = integrator.integrate1d_ng(
-        data, BINS, error_model="poisson", dark=0.1 * np.ones(expected_frame.shape), **settings
-    )
-    np.testing.assert_array_equal(convert_result(dark).sigma, dark.sigma[dark.count > 0])
-
-
-def test_empty_bins_are_left_out(integrator: Any, expected_frame: np.ndarray) -> None:
-    q = integrator.array_from_unit(expected_frame.shape, "center", "q_nm^-1", scale=True)
-    mask = (q > 1.0) & (q < 1.2)
-    result = integrator.integrate1d_ng(expected_frame.round(), BINS, unit="q_nm^-1", mask=mask, method="csr")
-    curve = convert_result(result)
-    assert not np.any((curve.q_nm1 > 1.03) & (curve.q_nm1 < 1.17))
-    assert curve.q_nm1.size == np.count_nonzero(result.count) < BINS
-    assert np.all(curve.sigma > 0)
-
-
-def test_masked_altogether_is_refused(integrator: Any, expected_frame: np.ndarray) -> None:
-    mask = np.ones(expected_frame.shape, bool)
-    mask[100, 150] = False
-    result = integrator.integrate1d_ng(expected_frame, 2, unit="q_nm^-1", mask=mask, method=("no", "csc", "cython"))
-    with pytest.raises(InputError, match="check the mask"):
-        convert_result(result)
-
-
-@pytest.mark.parametrize(
-    ("data", "counted"),
-    [
-        (np.array([[1, -1]]), True),
-        (np.array([[1.0, np.nan, 7.0]]), True),
-        (np.array([[0.5, 2.0]]), False),
-        (np.array([[1j]]), False),
-    ],
-)
-def test_counts_are_whole_numbers(data: np.ndarray, counted: bool) -> None:
-    assert is_counted(data) is counted

@@ -30,24 +30,6 @@ def sum_cells(binner: Binner, frame: np.ndarray) -> tuple[Cells, Ring]:
     return sums.cells, Ring(binner.q_nm1, sums.intensity, sums.variance)
 
 
-def test_cells_are_the_pixels_of_a_ring_and_a_sector(setup: Any, binner: Binner) -> None:
-    frame = np.random.default_rng(1).poisson(setup.expect_frame(1e6))
-    cells, _ = sum_cells(binner, frame)
-    chi = setup.integrator.array_from_unit(setup.shape, "center", "chi_deg", scale=True)
-    sector = np.floor((chi + 180) / 10).astype(int)
-    for index, number in ((3, 0), (60, 5), (150, 20), (150, 35)):
-        inside = (np.abs(setup.q - binner.q_nm1[index]) < 0.0075) & (sector == number)
-        assert cells.pixels[index, number] == inside.sum()
-        assert cells.signal[index, number] == frame[inside].sum()
-        # single precision in pyFAI
-        assert cells.exposure[index, number] == pytest.approx(setup.solid_angle[inside].sum(), rel=1e-6)
-        if inside.any():
-            offset = (setup.q[inside].mean() - binner.q_nm1[index]) / 0.015
-            assert cells.offset[index, number] == pytest.approx(offset, abs=1e-4)
-    inside = (setup.q >= binner.q_nm1[0] - 0.0075) & (setup.q < binner.q_nm1[-1] + 0.0075)
-    assert cells.signal.sum() == frame[inside].sum()
-
-
 def test_the_slope_of_the_curve_is_no_difference(setup: Any, binner: Binner) -> None:
     """Without noise the cells are what the rings let one expect, but for the curvature within a bin."""
     expected = setup.expect_frame(1e6, lambda q: 1 / (1 + (4 * q) ** 4) + 1e-3)

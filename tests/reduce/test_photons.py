@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.frames.frame import make_frame
 from pyfai_grf.reduce.reducer import Bins, Reducer, ReductionSettings, reduce_frame
@@ -86,12 +85,6 @@ def test_the_background_has_a_gain_too(setup: Any) -> None:
     scaled = reduce_frame(10 * sample, setup.integrator, background=10 * empty, bins=BINS)
     np.testing.assert_allclose(scaled.sigma, 10 * plain.sigma, rtol=0.1)
     assert any(text.startswith("background: the scatter") for text in scaled.metadata["warnings"])
-
-
-@pytest.mark.parametrize("gain", [0.0, -1.0, np.nan, np.inf])
-def test_an_impossible_gain(setup: Any, gain: float) -> None:
-    with pytest.raises(InputError, match="values per photon, a positive number"):
-        ReductionSettings(setup.integrator, gain=gain)
 
 
 def compare_with_repeats(setup: Any, distort: Callable[[np.ndarray], np.ndarray]) -> tuple[float, Curve]:

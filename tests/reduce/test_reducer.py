@@ -60,38 +60,6 @@ def test_masked_arrays_are_masked(setup: Any, kind: type) -> None:
     np.testing.assert_array_equal(one.intensity, two.intensity)
 
 
-def test_bin_centres_are_the_grid_that_was_asked_for(setup: Any) -> None:
-    grid = 0.04 + np.arange(500) * (2.96 / 499)
-    curve = reduce_frame(setup.expect_frame(1e7), setup.integrator, bins=Bins(0.04, 2.96 / 499))
-    steps = (curve.q_nm1 - 0.04) / (2.96 / 499)
-    np.testing.assert_allclose(steps, np.rint(steps), atol=1e-9)
-    assert curve.q_nm1[0] > 0
-    assert curve.q_nm1[-1] >= setup.q.max() - 2.96 / 998 > grid[-1]
-    # far from the beam, where rings of pixels are dense, every point of the grid is there
-    assert np.isin(np.flatnonzero(grid > 1.0), np.rint(steps).astype(int)).all()
-
-
-def test_bins_sum_their_own_pixels(setup: Any) -> None:
-    rng = np.random.default_rng(1)
-    frame = rng.poisson(setup.expect_frame(1e5)).astype(np.int32)
-    curve = reduce_frame(frame, setup.integrator, bins=Bins(0.5, 0.05))
-    for index in (0, 5, 20, 50):
-        inside = np.abs(setup.q - curve.q_nm1[index]) < 0.025
-        weight = setup.solid_angle[inside].sum()
-        assert curve.weight is not None
-        # single-precision normalisations in pyFAI
-        np.testing.assert_allclose(curve.weight[index], weight, rtol=1e-6)
-        np.testing.assert_allclose(curve.intensity[index], frame[inside].sum() / weight, rtol=1e-6)
-    # a bin centred on q = 0 is no point of a curve
-    assert curve.counts == frame[setup.q >= 0.025].sum()
-
-
-def test_default_bins_are_about_a_pixel_wide(setup: Any) -> None:
-    curve = reduce_frame(setup.expect_frame(1e7), setup.integrator)
-    pixel = 2 * np.pi / 0.1 * 172e-6 / 0.5
-    assert curve.metadata["q_step_nm1"] == pytest.approx(pixel, rel=0.02)
-
-
 @pytest.mark.parametrize("counts", [1e6, 1e7, 1e8])
 def test_sigma_is_the_standard_error(setup: Any, counts: float) -> None:
     rng = np.random.default_rng(int(counts))
@@ -420,18 +388,6 @@ def test_frames_without_a_signal(setup: Any) -> None:
 def test_what_is_no_frame(setup: Any, image: np.ndarray, words: str) -> None:
     with pytest.raises(InputError, match=words):
         reduce_frame(image, setup.integrator)
-
-
-def test_impossible_bins_and_scale(setup: Any) -> None:
-    frame = np.ones(setup.shape, np.int32)
-    for step in (0.0, -1.0, np.nan):
-        with pytest.raises(InputError, match="positive step"):
-            Bins(0.04, step)
-    for step in (1e-6, 100.0):
-        with pytest.raises(InputError, match="another step"):
-            reduce_frame(frame, setup.integrator, bins=Bins(0.04, step))
-    with pytest.raises(InputError, match="background scale"):
-        reduce_frame(frame, setup.integrator, background=frame, background_scale=np.nan)
 
 
 @pytest.mark.parametrize(("distance", "wavelength"), [(500.0, 1e-10), (0.5, 1.0)])
