@@ -40,8 +40,9 @@ class ParameterBar:
 
 
 def draw_curve(panel: Axes, curve: Curve, q_range_nm1: tuple[float, float] | None) -> None:
-    """Draw I(q) on logarithmic axes; what is not positive cannot be shown there, and is counted in words."""
-    shown = curve.intensity > 0
+    """Draw I(q) on logarithmic axes; what has no place there is counted in words."""
+    is_known = np.isfinite(curve.q_nm1) & np.isfinite(curve.intensity)
+    shown = is_known & (curve.q_nm1 > 0) & (curve.intensity > 0)
     q, intensity = curve.q_nm1[shown], curve.intensity[shown]
     unit = str(curve.metadata.get("intensity_unit", "arbitrary units")).replace("$", r"\$")
     panel.set(xscale="log", yscale="log", xlabel=r"$q$ (nm$^{-1}$)", ylabel=f"$I$ ({unit})")
@@ -53,10 +54,10 @@ def draw_curve(panel: Axes, curve: Curve, q_range_nm1: tuple[float, float] | Non
         panel.fill_between(q, lower, intensity + sigma, color=BLUE, alpha=0.3, lw=0, label=r"$\pm\sigma$")
     panel.plot(q, intensity, color=BLUE, lw=1.0, marker=".", ms=3 if len(q) < 400 else 1.5, label="curve")
     if len(q):
-        middle = intensity[np.isfinite(intensity)]
-        panel.set_ylim(0.5 * middle.min(), 2.0 * middle.max())
+        panel.set_ylim(0.5 * intensity.min(), 2.0 * intensity.max())
     if hidden := int(np.count_nonzero(~shown)):
-        panel.plot([], [], " ", label=f"{hidden} of {len(shown)} points ≤ 0, not shown")
+        why = "≤ 0" if is_known.all() else "≤ 0 or not finite"
+        panel.plot([], [], " ", label=f"{hidden} of {len(shown)} points {why}, not shown")
     panel.legend(loc="best", fontsize=8, frameon=False)
     _format_log(panel)
     clean_panel(panel)
