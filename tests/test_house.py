@@ -87,9 +87,6 @@ TWINS = {
 }
 #: modules without a test file of their own; may only shrink
 UNTESTED: set[str] = {
-    "report/image_panel.py",
-    "report/panels.py",
-    "virtual_instrument/sample.py",
 }
 #: what ``import pyfai_grf`` must not load
 HEAVY = ("cupy", "xgboost", "pyFAI", "PySide6", "PyQt6", "PyQt5", "scipy", "matplotlib", "h5py", "silx", "fabio")

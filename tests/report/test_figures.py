@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import matplotlib.image
@@ -17,7 +16,6 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, Prediction
 from pyfai_grf.report import figures
 from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_bars
-from pyfai_grf.report.image_panel import draw_frame
 
 Q = np.linspace(0.04, 3.0, 200)
 I = 1e4 / (1 + (2 * Q) ** 4)  # noqa: E741
@@ -130,41 +128,6 @@ def test_file_names_are_not_formulas(drawn: list[Figure], tmp_path: Path) -> Non
 def test_analysis_of_a_flat_short_curve(tmp_path: Path) -> None:
     draw_analysis(tmp_path / "p.png", curve=Curve(Q[:12], np.full(12, 7.0), np.full(12, 7.0)), bars=[])
     _check_picture(tmp_path / "p.png")
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        np.zeros((50, 60)),
-        np.full((50, 60), np.nan),
-        np.full((60, 200), 5, dtype=np.uint16),
-        np.ma.masked_array(np.full((40, 40), 1e300), mask=True),
-        np.ones((3000, 30), dtype=np.float32),
-    ],
-    ids=["no count", "no pixel", "flat", "all masked", "long"],
-)
-def test_odd_frames_are_drawn(frame: np.ndarray, tmp_path: Path) -> None:
-    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=[], frame=frame)
-    _check_picture(tmp_path / "p.png")
-
-
-def test_masked_pixels_and_zeros_differ() -> None:
-    """A pixel that counted nothing is data; -1, NaN, a mask and the largest unsigned number are not."""
-    frame = np.full((8, 8), 100, dtype=np.uint32)
-    frame[0, 0] = 0
-    frame[1, 1] = np.iinfo(np.uint32).max
-    masked = np.ma.masked_array(frame, mask=np.zeros(frame.shape, dtype=bool))
-    masked[2, 2] = np.ma.masked
-    figure = Figure()
-    panel = figure.add_subplot()
-    draw_frame(panel, masked)
-    shown: Any = panel.images[0].get_array()
-    assert not shown.mask[0, 0]
-    assert shown.mask[1, 1]
-    assert shown.mask[2, 2]
-    assert shown.mask.sum() == 2
-    colors = panel.images[0].to_rgba(shown)
-    assert not np.allclose(colors[0, 0], colors[1, 1])
 
 
 def test_series_has_a_panel_a_parameter_and_marks_what_does_not_apply(drawn: list[Figure], tmp_path: Path) -> None:
