@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -82,10 +83,28 @@ def test_cells_of_several_frames(setup: Any, binner: Binner) -> None:
     np.testing.assert_array_equal(three.pixels, one.pixels)
 
 
-def test_part_of_the_circle_has_no_cells(setup: Any) -> None:
-    geometry = replace(wrap_integrator(setup.integrator), azimuth_range=(10.0, 80.0))
-    binner = Binner(geometry, np.zeros(setup.shape, bool), BINS)
-    assert binner.sum_frame(setup.expect_frame(1e6), np.zeros(setup.shape, bool)).cells is None
+@pytest.mark.parametrize(
+    ("arc", "inside"),
+    [
+        ((10.0, 80.0), lambda chi: (chi >= 10) & (chi <= 80)),
+        ((165.0, 195.0), lambda chi: np.abs(chi) >= 165),  # across the end of pyFAI's circle
+        ((-195.0, -165.0), lambda chi: np.abs(chi) >= 165),
+        ((370.0, 440.0), lambda chi: (chi >= 10) & (chi <= 80)),  # another turn
+        ((-180.0, 180.0), lambda chi: np.abs(chi) <= 180),
+    ],
+)
+def test_cells_of_an_arc_are_those_of_its_pixels(
+    arc: tuple[float, float], inside: Callable[[np.ndarray], np.ndarray], setup: Any
+) -> None:
+    good = np.zeros(setup.shape, bool)
+    frame = np.random.default_rng(4).poisson(setup.expect_frame(1e6))
+    binner = Binner(replace(wrap_integrator(setup.integrator), azimuth_range=arc), good, BINS)
+    chi = setup.integrator.array_from_unit(setup.shape, "center", "chi_deg", scale=True)
+    np.testing.assert_array_equal(binner.masked, ~inside(chi))
+    cells = sum_cells(binner, frame)
+    assert cells.signal.sum() == frame[~binner.mask].sum() > 0
+    numbers = np.floor((chi[~binner.mask] + 180) / SECTOR_DEG).astype(int)
+    np.testing.assert_array_equal(cells.pixels.sum(axis=0), np.bincount(numbers, minlength=SECTORS))
 
 
 @pytest.mark.parametrize("left_out", [[0], [35], [5, 6, 7, 23, 24]])
