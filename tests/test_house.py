@@ -86,8 +86,7 @@ TWINS = {
     "plugins/pyfai_grf_ewoks/tasks.py": "plugins/test_ewoks.py",
 }
 #: modules without a test file of their own; may only shrink
-UNTESTED: set[str] = {
-}
+UNTESTED: set[str] = set()
 #: what ``import pyfai_grf`` must not load
 HEAVY = ("cupy", "xgboost", "pyFAI", "PySide6", "PyQt6", "PyQt5", "scipy", "matplotlib", "h5py", "silx", "fabio")
 
