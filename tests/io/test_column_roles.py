@@ -144,7 +144,6 @@ def test_user_names_the_columns(text: str, width: int, places: Places) -> None:
         ("q,sigma", "q and I"),
         ("-,I", "q and I"),
         ("", "''"),
-        ("q,,I", "''"),
         ("q;I", "'q;I'"),
     ],
 )
