@@ -215,6 +215,9 @@ class Binner:
 
 
 def _find_arc(integrator: Any, shape: tuple[int, ...], low: float, high: float) -> BoolArray:
-    """Return (H, W) True where a pixel's azimuth lies between ``low`` and ``high``, degrees, any turn of the circle."""
+    """Return (H, W) True where a pixel's azimuth lies from ``low`` on to ``high``, in degrees of any turn of the circle.
+
+    As pyFAI has it, an arc whose end is below its beginning goes on to the next turn.
+    """
     chi = integrator.array_from_unit(shape, "center", "chi_deg", scale=True)
-    return np.asarray((chi - low) % 360.0 <= high - low)
+    return np.asarray((chi - low) % 360.0 <= (high - low if high >= low else high - low + 360.0))
