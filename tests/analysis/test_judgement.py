@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyfai_grf.analysis.judgement import judge_alternative
 from pyfai_grf.analysis.rows import analyze_curve
-from pyfai_grf.core.records import Curve, PredictionRow
+from pyfai_grf.core.records import Curve
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.theory.closed_form import expected_intensity
 
@@ -44,23 +43,6 @@ def test_an_alternative_with_another_answer_refuses_the_frame(model: Model) -> N
     assert result is not None
     assert not result.prediction.is_applicable
     assert result.prediction.reason.startswith("a shadow from 30 to 60 degrees: read robustly, a would be 4")
-
-
-@pytest.mark.parametrize(("width", "is_applicable"), [(0.01, False), (0.2, True)])
-def test_an_alternative_of_more_noise_is_no_other_answer(model: Model, width: float, is_applicable: bool) -> None:
-    """It leaves the interval of the whole ring either way; its own holds the first answer or does not."""
-    whole = make_curve(model, 3.0, Curve(model.q_nm1, np.ones(model.q_nm1.size), metadata={"azimuth": "a shadow"}))
-    row = PredictionRow({"a": 3.0}, {"a": 2.95}, {"a": 3.05}, True, "")
-    other = PredictionRow({"a": 3.1}, {"a": 3.1 - width}, {"a": 3.1 + width}, True, "")
-
-    class Stand:
-        def predict_points(self, points: object) -> Stand:
-            return self
-
-        def get_row(self, number: int) -> PredictionRow:
-            return other
-
-    assert judge_alternative(Stand(), row, whole.alternative).is_applicable is is_applicable  # type: ignore[arg-type]
 
 
 def test_an_alternative_that_is_no_curve_refuses_the_frame(model: Model) -> None:
