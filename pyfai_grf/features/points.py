@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
@@ -24,8 +24,9 @@ _SMOOTH_PART = 0.97
 _UNKNOWN = 1e6
 #: of a smooth curve differences of order 6 scatter less than this many times those of order 3
 _SMOOTHER = 0.5
-#: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0
-_IMPOSSIBLE_ZERO = 30.0
+#: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0;
+#: and where zeros among the neighbours were passed over, so that the rest scatters less
+_IMPOSSIBLE_ZERO, _IMPOSSIBLE_BESIDE_ZEROS = 30.0, 100.0
 _NEIGHBOURS = 12
 #: a point next to a gap stands for at most this many times its nearer half spacing
 _GAP_RATIO = 3.0
@@ -175,11 +176,25 @@ def _find_empty(q: FloatArray, intensity: FloatArray, known: BoolArray, keep: Bo
         return empty
     edges = np.flatnonzero(np.diff(np.concatenate([[False], zero, [False]]).astype(int)))
     for start, stop in edges.reshape(-1, 2):
-        sides = place[max(start - _NEIGHBOURS, 0) : start], place[stop : stop + _NEIGHBOURS]
+        before, after = _find_neighbours(zero[:start][::-1]), _find_neighbours(zero[stop:])
+        sides = place[start - 1 - before[::-1]], place[stop + after]
         counts = [_count_by_scatter(q[side], intensity[side]) for side in sides if len(side) >= FEWEST_POINTS]
-        if start == 0 or (counts and min(counts) > _IMPOSSIBLE_ZERO):
+        is_passed = any(side.size and side[-1] >= side.size for side in (before, after))
+        if start == 0 or (counts and min(counts) > (_IMPOSSIBLE_BESIDE_ZEROS if is_passed else _IMPOSSIBLE_ZERO)):
             empty[place[start:stop]] = True
     return empty
+
+
+def _find_neighbours(zero: BoolArray) -> NDArray[np.intp]:
+    """Return the indices of the first points that tell how many counts a run of zeros lies beside.
+
+    Empty bins come in numbers: other zeros among the neighbours are passed over, unless these are the most. It takes
+    more points then, for a dozen bins of a single count each look like a dozen of many.
+    """
+    first = np.arange(min(_NEIGHBOURS, zero.size))
+    near = np.flatnonzero(~zero[: 6 * _NEIGHBOURS])[: 3 * _NEIGHBOURS]
+    is_sparse = near.size == 0 or 2 * near.size < near[-1] + 1
+    return near if zero[first].any() and not is_sparse else first
 
 
 def _count_by_scatter(q: FloatArray, intensity: FloatArray) -> float:

@@ -73,14 +73,22 @@ def is_counted(values: NDArray[Any]) -> bool:
 
 
 def are_markers(data: NDArray[Any], negative: BoolArray) -> bool:
-    """Return whether the ``negative`` (H, W) pixels of a float frame are the markers -1 and -2 of counts.
+    """Return whether the ``negative`` (H, W) pixels of a float frame are markers: one value or two, as -1 and -2.
 
     A difference of two sparse frames holds -1 and -2 as well, but scattered, and -1 more often than -2; markers fill
-    gaps, or are few, or are dead pixels only.
+    gaps, or are few, or are dead pixels only. Among fractions (a mean of frames, counts times a factor) -1 and -2 are
+    no difference; any other value is a marker where it fills gaps.
     """
     values = data[negative]
-    if not np.isin(values, _NEGATIVE).all() or not is_counted(data):
+    if not values.size:
         return False
+    low, high = values.min(), values.max()
+    if not np.all((values == low) | (values == high)):
+        return False
+    if not np.isin((low, high), _NEGATIVE).all():
+        return _fill_gaps(negative)
+    if not is_counted(data):
+        return True
     dead = int(np.count_nonzero(values == _NEGATIVE[1]))
     return negative.sum() <= _FEW * data.size or 2 * dead > values.size or _fill_gaps(negative)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS, Material
@@ -13,7 +14,7 @@ from pyfai_grf.features.significance import MERGED_FRACTION_LIMIT
 from pyfai_grf.features.specification import OVERSUBTRACTED, Features, FeatureSpec, bin_curves
 from pyfai_grf.learn.smooth import Projection
 from pyfai_grf.learn.symptoms import describe_symptoms
-from pyfai_grf.theory.closed_form import average_curves
+from pyfai_grf.theory.closed_form import average_curves, expected_intensity
 from pyfai_grf.theory.spectra import Spectrum
 
 #: a feature may lie this many training standard deviations outside the training range, and the curve this many times
@@ -22,6 +23,10 @@ _RANGE_SLACK, _RESIDUAL_SLACK = 0.1, 1.5
 #: part of the intensity that a model's own error may move a bin by, beside counting noise; how much worse than 99.9 %
 #: of the calibration data a fit may be; the largest flat background, in parts of I(q_max) (trained up to 0.5)
 _MODEL_ERROR, _MISFIT_SLACK, _BACKGROUND_LIMIT = 0.01, 1.5, 1.0
+#: of the derivatives by ln a and porosity; and what keeps columns apart that are alike
+_STEP, _RIDGE = 1e-3, 1e-12
+#: steps from the prediction to the best fit, and how long one may be in ln a and in porosity; the porosities fitted
+_STEPS, _LONGEST, _POROSITY_FITTED = 2, 0.1, (0.01, 0.99)
 
 
 #: what follows from a shape that the model does not know
@@ -84,10 +89,11 @@ def _explain_merging(features: Features, row: int) -> str:
 
 @dataclass(frozen=True)
 class Fit:
-    """How the expected curve of the predicted parameters, scaled and with a flat background, fits N curves.
+    """How an expected curve near the predicted parameters, scaled and with a flat background, fits N curves.
 
     ``misfit`` (N,): mean squared deviation of the bins, in units of their error and 1 % of the intensity together.
-    ``background`` (N,) in parts of the expected intensity at the end of the grid, ``background_error`` (N,) its error.
+    ``background`` (N,) in parts of the expected intensity at the end of the grid, ``background_error`` (N,) its error,
+    at the predicted parameters themselves.
     """
 
     misfit: FloatArray
@@ -96,20 +102,86 @@ class Fit:
 
 
 def fit_expected(spec: FeatureSpec, features: Features, a: FloatArray, porosity: FloatArray, spectrum: Spectrum) -> Fit:
-    """Return how the two-phase closed form at ``a`` and ``porosity`` (N,) fits the binned curves, by least squares."""
+    """Return how the two-phase closed form near ``a`` and ``porosity`` (N,) fits the binned curves, by least squares.
+
+    The misfit is what is left after two steps in both: the error of a prediction is no misfit of the material.
+    """
     data = np.exp(features.values[:, : -spec.noise_count])
+    merged = _Merged(spec, data)
+    root = 1 / (data * np.hypot(features.errors, _MODEL_ERROR) * np.sqrt(merged.size))
+    flat, low, high = np.ones_like(data), *_POROSITY_FITTED
     # outside these bounds the verdict on the values says enough
-    expected = average_curves(spec.q_nm1, np.maximum(a, 1e-3), np.clip(porosity, 0.01, 0.99), spectrum)
-    curve = bin_curves(spec, expected)
-    curve /= curve[:, -1:]
-    weight = 1 / (data**2 * (features.errors**2 + _MODEL_ERROR**2))
-    s, sx, sxx = (np.sum(weight * curve**power, axis=1) for power in range(3))
-    sy, sxy = (np.sum(weight * data * curve**power, axis=1) for power in range(2))
-    determinant = s * sxx - sx**2
-    scale, flat = (s * sxy - sx * sy) / determinant, (sxx * sy - sx * sxy) / determinant
-    rest = data - scale[:, np.newaxis] * curve - flat[:, np.newaxis]
-    misfit = np.mean(weight * rest**2, axis=1)
-    return Fit(misfit, flat / np.abs(scale), np.sqrt(sxx / determinant) / np.abs(scale))
+    a, porosity = np.maximum(a, 1e-3), np.clip(porosity, low, high)
+    curve = merged.average(_draw(spec, a, porosity, spectrum))
+    solved, covariance, misfit = _solve(root, data, curve, flat)
+    scale = np.abs(solved[:, 0])
+    background, error = solved[:, 1] / scale, np.sqrt(covariance[:, 1, 1]) / scale
+    for _ in range(_STEPS):
+        slopes = _differentiate(spec, a, porosity, spectrum)
+        step, _, left = _solve(root, data, curve, flat, *(merged.average(curve * slope) for slope in slopes))
+        misfit = np.minimum(misfit, left)
+        by_a, by_porosity = (step[:, n] / np.where(step[:, 0] > 0, step[:, 0], np.inf) for n in (2, 3))
+        a = a * np.exp(np.clip(by_a, -_LONGEST, _LONGEST))
+        porosity = np.clip(porosity + np.clip(by_porosity, -_LONGEST, _LONGEST), low, high)
+        curve = merged.average(_draw(spec, a, porosity, spectrum))
+        misfit = np.minimum(misfit, _solve(root, data, curve, flat)[2])
+    return Fit(misfit, background, error)
+
+
+class _Merged:
+    """The bins (N, B) of noisy curves that were merged: runs of equal values, each of which counts once."""
+
+    def __init__(self, spec: FeatureSpec, data: FloatArray) -> None:
+        self._weight = np.add.reduceat(spec.q_nm1, spec.starts)
+        starts = np.diff(data, axis=1, prepend=-1.0) != 0
+        self._rows = np.flatnonzero(~starts.all(axis=1))
+        self._starts = [np.flatnonzero(starts[row]) for row in self._rows]
+        #: (N, B) how many bins share each bin's value
+        self.size = np.ones_like(data)
+        for row, first in zip(self._rows, self._starts, strict=True):
+            self.size[row] = self._spread(np.diff(first, append=data.shape[1]), first)
+
+    def average(self, curves: FloatArray) -> FloatArray:
+        """Return ``curves`` (N, B) with means in the place of what was merged."""
+        result = curves.copy()
+        for row, first in zip(self._rows, self._starts, strict=True):
+            total = np.add.reduceat(self._weight * curves[row], first) / np.add.reduceat(self._weight, first)
+            result[row] = self._spread(total, first)
+        return result
+
+    def _spread(self, values: FloatArray, first: NDArray[np.intp]) -> FloatArray:
+        return np.repeat(values, np.diff(first, append=self._weight.size))
+
+
+def _draw(spec: FeatureSpec, a: FloatArray, porosity: FloatArray, spectrum: Spectrum) -> FloatArray:
+    """Return the (N, B) bins of expected curves, the last one 1."""
+    curve = bin_curves(spec, average_curves(spec.q_nm1, a, porosity, spectrum))
+    return curve / curve[:, -1:]
+
+
+def _differentiate(
+    spec: FeatureSpec, a: FloatArray, porosity: FloatArray, spectrum: Spectrum
+) -> tuple[FloatArray, FloatArray]:
+    """Return the (N, B) derivatives of ln I by ln a and by porosity, at the bins' centres."""
+    q = spec.q_bins_nm1
+    low, high = _POROSITY_FITTED
+    inside = np.clip(porosity, low + _STEP, high - _STEP)
+    ends = ((a * np.exp(_STEP), porosity), (a * np.exp(-_STEP), porosity), (a, inside + _STEP), (a, inside - _STEP))
+    logs = [np.log(expected_intensity(q, length, part, spectrum=spectrum)) for length, part in ends]
+    return (logs[0] - logs[1]) / (2 * _STEP), (logs[2] - logs[3]) / (2 * _STEP)
+
+
+def _solve(root: FloatArray, data: FloatArray, *columns: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the least-squares amplitudes (N, C) of ``columns`` (N, B) each, their covariance, the mean square left."""
+    design = np.stack(columns, axis=1) * root[:, np.newaxis]
+    size = np.sqrt(np.einsum("ncb,ncb->nc", design, design))
+    size = np.where(size > 0, size, 1.0)
+    design = design / size[..., np.newaxis]
+    gram = design @ design.transpose(0, 2, 1) + _RIDGE * np.eye(len(columns))
+    solved = np.linalg.solve(gram, (design @ (data * root)[..., np.newaxis]))[..., 0]
+    rest = data * root - np.einsum("nc,ncb->nb", solved, design)
+    covariance = np.linalg.inv(gram) / (size[:, :, np.newaxis] * size[:, np.newaxis, :])
+    return solved / size, covariance, np.mean(rest**2, axis=1)
 
 
 def judge_fit(fit: Fit, limit: float) -> list[str]:
@@ -122,9 +194,12 @@ def judge_fit(fit: Fit, limit: float) -> list[str]:
                 f"than it may{_FOREIGN}"
             )
         elif abs(flat) > _BACKGROUND_LIMIT + 3 * error:
+            seen = f"{abs(flat):.2g} times the intensity of the last part of the model's q range"
             reasons.append(
-                f"a flat background of {flat:.2g} times the intensity at the end of the model's q range is left: "
-                "subtract it"
+                f"a flat background of {seen} is left: subtract it"
+                if flat > 0
+                else f"the curve lies below the expected one by {seen}: too much background was subtracted, or pixels "
+                "hold markers that were taken for measurements"
             )
         else:
             reasons.append("")

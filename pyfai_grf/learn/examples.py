@@ -36,6 +36,8 @@ _FEWEST_PIXELS = 2e-3
 #: parts of the examples that are no single frame: whole rings (several detectors or exposures, a simulation), and as
 #: many photons per intensity at every q (a step scan, a line detector)
 _RINGS, _SCANS = 0.25, 0.25
+#: part of the examples whose outer points were measured longer, decades of that, and from which part of the last q on
+_MERGED, _LOG10_LONGER, _JOIN = 0.15, (0.3, 2.0), (0.05, 0.6)
 #: decades by which the photons of a curve, and of its last third alone, are known: errors are rarely better than 12 %
 _NOISE_KNOWN = (0.1, 0.1)
 
@@ -196,7 +198,8 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
         "spectrum": spectrum.text,
         "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
         "noise": f"Poisson counts, log10 of their number {LOG10_COUNTS}, on rectangular detectors, whole rings "
-        f"({_RINGS:.0%}) and step scans ({_SCANS:.0%}); errors known to {_NOISE_KNOWN} decades",
+        f"({_RINGS:.0%}) and step scans ({_SCANS:.0%}), {_MERGED:.0%} of them two exposures; "
+        f"errors known to {_NOISE_KNOWN} decades",
         "background": f"left: flat, log10 of its part of I(q_max) {LOG10_BACKGROUND}, one in five negative; "
         f"subtracted, with its noise: log10 {LOG10_SUBTRACTED} in two of three",
     }
@@ -220,13 +223,15 @@ def draw_pixels(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> Floa
 
     Most are rectangular detectors: rings grow with q until the edges cut them, which leaves few photons at the end of
     the curve. The beam lies anywhere from an edge to the middle, the farthest corner just beyond the last q. The rest
-    sees whole rings, or counts alike at every q.
+    sees whole rings, or counts alike at every q. Some of either kind are two exposures, the outer part the longer one.
     """
     pixels = _draw_detectors(q_nm1, count, rng)
     kind = rng.random(count)
     pixels[kind < _RINGS] = q_nm1
     pixels[kind > 1 - _SCANS] = 1.0
-    return pixels
+    longer = np.where(rng.random(count) < _MERGED, 10 ** rng.uniform(*_LOG10_LONGER, count), 1.0)
+    join = q_nm1[-1] * rng.uniform(*_JOIN, count)
+    return np.where(q_nm1 > join[:, np.newaxis], longer[:, np.newaxis], 1.0) * pixels
 
 
 def _draw_detectors(q_nm1: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

@@ -215,7 +215,7 @@ class Binner:
 
 
 def _find_arc(integrator: Any, shape: tuple[int, ...], low: float, high: float) -> BoolArray:
-    """Return (H, W) True where a pixel's azimuth lies from ``low`` on to ``high``, in degrees of any turn of the circle.
+    """Return (H, W) True where a pixel's azimuth lies from ``low`` to ``high``, in degrees of any turn of the circle.
 
     As pyFAI has it, an arc whose end is below its beginning goes on to the next turn.
     """

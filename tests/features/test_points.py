@@ -129,6 +129,18 @@ def test_empty_bins_are_told_from_bins_that_counted_nothing(photons, sigma):
     assert np.count_nonzero(points.intensity == 0) == np.count_nonzero(zeros & ~empty)
 
 
+@pytest.mark.parametrize("sigma", [None, "zero", "nan"])
+@pytest.mark.parametrize("every", [2, 6])
+def test_empty_bins_beside_empty_bins(every, sigma):
+    """Bins finer than the pixels: they come in numbers, and do not vouch for each other."""
+    intensity, true_sigma, _ = draw_counts(1e8)
+    empty = np.zeros(500, bool)
+    empty[20:60:every] = True
+    intensity[empty] = 0.0
+    errors = None if sigma is None else np.where(empty, 0.0 if sigma == "zero" else np.nan, true_sigma)
+    np.testing.assert_array_equal(clean_curve(Curve(GRID, intensity, errors)).q_nm1, GRID[~empty])
+
+
 @pytest.mark.parametrize(
     ("curve", "message"),
     [

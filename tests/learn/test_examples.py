@@ -93,6 +93,7 @@ def test_refusals(shard, tmp_path):
 def only_detectors(monkeypatch):
     monkeypatch.setattr("pyfai_grf.learn.examples._RINGS", 0.0)
     monkeypatch.setattr("pyfai_grf.learn.examples._SCANS", 0.0)
+    monkeypatch.setattr("pyfai_grf.learn.examples._MERGED", 0.0)
 
 
 @pytest.mark.usefixtures("only_detectors")
@@ -107,8 +108,9 @@ def test_rings_are_cut_by_the_edges():
 def test_half_of_the_curves_are_no_single_frame():
     """Whole rings and step scans, a quarter each: within 4 standard errors of 2000 draws."""
     pixels = draw_pixels(Q_NM1, 2000, np.random.default_rng(1))
+    single = 0.85 * 0.25  # of one exposure
     for law in (Q_NM1, np.ones_like(Q_NM1)):
-        assert abs(np.mean(np.all(pixels == law, axis=1)) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2000)
+        assert abs(np.mean(np.all(pixels == law, axis=1)) - single) < 4 * np.sqrt(single * (1 - single) / 2000)
 
 
 def test_the_noise_is_no_better_known_than_that_of_measured_curves():
