@@ -16,6 +16,7 @@ from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
 
 _ANGLES = re.compile(r"2\s*-?_?\s*th|two_?-?theta|\btth|2\s*θ|\bdeg|°|\brad\b|\bmrad\b", re.IGNORECASE)
+_S = re.compile(r"\W*s(?:exp)?(?![a-z0-9])", re.IGNORECASE)
 #: one component of q, along a line through the detector
 _COMPONENT = re.compile(r"\bq_?(?:x|y|z|xy|ip|oop|par|perp|horz|vert)\b", re.IGNORECASE)
 #: other things that a curve may run over: pyFAI's own further units, light scattering, spin echo
@@ -85,6 +86,11 @@ def is_angle(text: str) -> bool:
     return _ANGLES.search(text) is not None
 
 
+def is_ambiguous(axis: str) -> bool:
+    """Return whether a file calls the abscissa s, which is q for some programs and q / 2 pi for others."""
+    return _S.match(axis) is not None
+
+
 def find_factor(unit: str) -> float | None:
     """Return the factor from ``unit``, in the words of a file, to 1/nm; None if the words say no q unit."""
     text = re.sub(r"(?i)\b(?:inverse|reciprocal)\s+", "1/", unit)
@@ -108,6 +114,11 @@ def choose_unit(columns: Columns, unit: str | None) -> QUnit:
     asked = None if unit is None else parse_q_unit(unit)
     said = find_factor(columns.unit) if columns.unit else None
     if said is None and asked is None:
+        if not columns.unit and is_ambiguous(columns.axis):
+            raise InputError(
+                f"{columns.where}: the abscissa is called {columns.axis!r}, which is q for some programs and q / 2 pi "
+                "for others: if it is q, give --unit nm or --unit A, else multiply it by 2 pi first"
+            )
         found = f"calls its q unit {columns.unit!r}, which is not known" if columns.unit else "does not say its q unit"
         raise InputError(f"{columns.where}: the file {found}: give --unit nm or --unit A")
     if said is not None and asked is not None and said != asked:
