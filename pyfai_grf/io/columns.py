@@ -14,6 +14,7 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
+from pyfai_grf.io.pieces import check_single
 
 _ANGLES = re.compile(r"2\s*-?_?\s*th|two_?-?theta|\btth|2\s*θ|\bdeg|°|\brad\b|\bmrad\b", re.IGNORECASE)
 _S = re.compile(r"\W*s(?:exp)?(?![a-z0-9])", re.IGNORECASE)
@@ -114,12 +115,9 @@ def choose_unit(columns: Columns, unit: str | None) -> QUnit:
     asked = None if unit is None else parse_q_unit(unit)
     said = find_factor(columns.unit) if columns.unit else None
     if said is None and asked is None:
-        if not columns.unit and is_ambiguous(columns.axis):
-            raise InputError(
-                f"{columns.where}: the abscissa is called {columns.axis!r}, which is q for some programs and q / 2 pi "
-                "for others: if it is q, give --unit nm or --unit A, else multiply it by 2 pi first"
-            )
         found = f"calls its q unit {columns.unit!r}, which is not known" if columns.unit else "does not say its q unit"
+        if not columns.unit and is_ambiguous(columns.axis):
+            found += f" and calls the abscissa {columns.axis!r}, which may be q / 2 pi; if it is q"
         raise InputError(f"{columns.where}: the file {found}: give --unit nm or --unit A")
     if said is not None and asked is not None and said != asked:
         raise InputError(
@@ -173,12 +171,14 @@ def make_curve(columns: Columns, unit: str | None = None) -> Curve:
     Raises
     ------
     InputError
-        If the unit is not certain, the abscissa is not q, a slit smeared the curve, or the columns differ in length.
+        If the unit is not certain, the abscissa is not q, a slit smeared the curve, the columns differ in length, or
+        hold several curves one below the other.
     """
     _check_lengths(columns)
     check_curve(columns)
     q_unit = choose_unit(columns, unit)
     q, intensity = to_numbers(columns.q), to_numbers(columns.intensity)
+    check_single(q, columns.where)
     order = np.argsort(q, kind="stable")  # what is not a number goes last
     order = order[: int(np.count_nonzero(~np.isnan(q)))]
 

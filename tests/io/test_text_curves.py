@@ -157,7 +157,9 @@ def test_metadata_tell_where_the_unit_comes_from(
     ],
 )
 def test_unit_of_s_is_not_that_of_q(header: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"called 's.*', which is q for some programs and q / 2 pi .*--unit nm"):
+    with pytest.raises(
+        InputError, match=r"calls the abscissa 's.*', which may be q / 2 pi; if it is q: give --unit nm"
+    ):
         _read(tmp_path, header + _table(Q, I, SIGMA), None)
     _check(_read(tmp_path, header + _table(Q, I, SIGMA), "nm"))
 
