@@ -234,12 +234,14 @@ def analyze(
 
 def _record_group(group: FrameGroup | InputError, reducer: Reducer, recorder: Recorder, window: Window) -> Outcome:
     """Return what became of a group of frames, or of a source that cannot be read."""
+    from pyfai_grf.analysis.rows import ARITHMETIC_ERRORS, describe_overflow
+
     if isinstance(group, InputError):
         return Outcome(None, str(group))
     try:
         curve = select_window(reducer.reduce(group.frames), *window)
-    except InputError as problem:
-        message = str(problem)
+    except (InputError, *ARITHMETIC_ERRORS) as problem:
+        message = str(problem) if isinstance(problem, InputError) else describe_overflow(problem)
         where = "" if message.startswith(group.source) else f"{group.source} frame {group.index}: "
         return Outcome(None, where + message)
     return recorder.record(curve)

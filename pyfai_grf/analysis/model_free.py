@@ -23,6 +23,7 @@ def compute_porod_constant(points: Points, start_nm1: float | None = None) -> tu
     The error is that of the weighted fit, enlarged where the points scatter more than sigma. It does not know
     whether the curve has reached Porod's law: for this material that takes q a > 8 for 0.5 % (two phases), and K is
     a mere description of the tail below. For I/V in nm^3, K = 2 pi S_V, with S_V the interface area per volume.
+    Both are NaN where the numbers are too large or too small for a line.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def compute_porod_constant(points: Points, start_nm1: float | None = None) -> tu
             f"Porod's constant needs {_FEWEST_POROD_POINTS} points, found {np.count_nonzero(part)} "
             f"of a curve that ends at {q[-1]:.3g} per nm: take a smaller start_nm1"
         )
-    return _fit_line(q[part] ** 4, intensity[part], points.sigma[part])
+    return _fit_line(q[part], intensity[part], points.sigma[part])
 
 
 def compute_correlation_length(points: Points) -> float:
@@ -49,8 +50,10 @@ def compute_correlation_length(points: Points) -> float:
     """
     q, intensity = points.q_nm1, points.intensity
     # trapezoids, not the sum of Eq. 12: at low q, where q I is large, its full step at the end counts
-    invariant = trapezoid(intensity * q**2, q)
-    return float(np.pi * trapezoid(intensity * q, q) / invariant) if invariant > 0 else float("nan")
+    with np.errstate(all="ignore"):
+        invariant = trapezoid(intensity * q**2, q)
+        length = float(np.pi * trapezoid(intensity * q, q) / invariant) if invariant > 0 else float("nan")
+    return length if np.isfinite(length) else float("nan")
 
 
 def summarise(points: Points) -> dict[str, float]:
@@ -71,11 +74,17 @@ def summarise(points: Points) -> dict[str, float]:
     }
 
 
-def _fit_line(q4: FloatArray, intensity: FloatArray, sigma: FloatArray) -> tuple[float, float]:
-    """Fit I = K q^-4 + B with standard errors ``sigma``; return K and its standard error."""
-    design = np.stack([1 / q4, np.ones_like(q4)], axis=1) / sigma[:, np.newaxis]
-    scale = np.linalg.norm(design, axis=0)
-    solution, residual, _, _ = np.linalg.lstsq(design / scale, intensity / sigma, rcond=None)
-    covariance = np.linalg.inv((design / scale).T @ (design / scale))
-    spread = max(float(residual[0]) / (len(q4) - 2), 1.0)
-    return float(solution[0] / scale[0]), float(np.sqrt(covariance[0, 0] * spread) / scale[0])
+def _fit_line(q: FloatArray, intensity: FloatArray, sigma: FloatArray) -> tuple[float, float]:
+    """Fit I = K q^-4 + B with standard errors ``sigma``; return K and its standard error, NaN if they overflow."""
+    # in units of the last q and the smallest sigma, around the weighted mean: no matrix, so none that is singular
+    # where a single sigma is far too small
+    with np.errstate(all="ignore"):
+        x, weight = (q[-1] / q) ** 4, (sigma.min() / sigma) ** 2
+        x = x - np.average(x, weights=weight)
+        y = (intensity - np.average(intensity, weights=weight)) / sigma.min()
+        norm = np.sum(weight * x**2)
+        slope = np.sum(weight * x * y) / norm
+        spread = max(float(np.sum(weight * (y - slope * x) ** 2)) / (q.size - 2), 1.0)
+        scale = sigma.min() * q[-1] ** 4
+        found = float(slope * scale), float(np.sqrt(spread / norm) * scale)
+    return found if np.isfinite(found).all() else (float("nan"), float("nan"))

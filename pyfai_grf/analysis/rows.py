@@ -8,20 +8,35 @@ import numpy as np
 
 from pyfai_grf.analysis.judgement import judge_alternative
 from pyfai_grf.analysis.model_free import summarise
-from pyfai_grf.core.errors import InputError, QRangeError
+from pyfai_grf.core.errors import InputError, QRangeError, describe_problem
 from pyfai_grf.core.records import Curve, Outcome, Points, PredictionRow, Result
 from pyfai_grf.features.invariant import compute_invariant
 from pyfai_grf.features.points import clean_curve
 from pyfai_grf.learn.bundle import Model
 from pyfai_grf.theory.closed_form import compute_mean_chords, compute_surface_per_volume
 
+#: what numbers far from any measurement do to arithmetic
+ARITHMETIC_ERRORS = (ArithmeticError, np.linalg.LinAlgError)
+
 
 def analyze_curve(model: Model, curve: Curve) -> Outcome:
     """Return the outcome for one reduced curve; the only way from a curve to a row.
 
     A curve without ten usable points has no row, one that the model cannot be asked about has one of NaN, with the
-    numbers that need no model.
+    numbers that need no model. Numbers that nothing can be computed from cost that curve alone: it has no row.
     """
+    try:
+        return _analyze(model, curve)
+    except ARITHMETIC_ERRORS as problem:
+        return Outcome(None, f"{_name_curve(curve)}: {describe_overflow(problem)}")
+
+
+def describe_overflow(problem: Exception) -> str:
+    """Return on one line that a curve holds numbers which nothing can be computed from."""
+    return f"the numbers are too large, too small or too uneven to compute with ({describe_problem(problem)}): check it"
+
+
+def _analyze(model: Model, curve: Curve) -> Outcome:
     try:
         points = clean_curve(curve)
     except InputError as problem:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: values per photon: a camera has some, frames may be multiplied or divided by large numbers
 _GAIN = (1e-12, 1e12)
+#: as for ``ReductionSettings``, which is not imported before it is needed
+_BACKGROUND_SCALE = (-1e9, 1e9)
 
 
 def _parse_average(text: str) -> int | None:
@@ -54,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
     parser.add_argument(
-        "--background-scale", type=parse_number(), metavar="X", help="with --background: times it is subtracted (1)"
+        "--background-scale",
+        type=parse_number(*_BACKGROUND_SCALE),
+        metavar="X",
+        help="with --background: times it is subtracted (1)",
     )
     parser.add_argument(
         "--average", type=_parse_average, default=1, metavar="N|all", help="frames averaged into one curve (1)"

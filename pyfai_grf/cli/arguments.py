@@ -6,12 +6,15 @@ import argparse
 import json
 import math
 import os
+import re
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyfai_grf.cli.printing import print_problem
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.files import MAX_SETTINGS_BYTES
 from pyfai_grf.core.spelling import spell_out
 
 #: seeds are 64-bit numbers wherever they are written
@@ -22,12 +25,22 @@ LENGTH_NM = (1e-3, 1e6)
 SHAPE = (8, 4096)
 #: formats of pictures, by the end of the name
 PICTURES = (".png", ".pdf", ".svg")
-#: a configuration is smaller; more is not read to see what it names
-_MAX_JSON_BYTES = 2**24
+#: the end of an option whose value is "--" alone
+_IS_DASHES = re.compile(r"(--?[^=]+)=--|(-[^-])--")
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, but what is wrong is one line."""
+    """argparse's, but what is wrong is one line, and "--" is no value."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse as argparse does; exit with status 2 at ``--option=--``, of which Python 3.11 makes an empty list."""
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words[: words.index("--") if "--" in words else None]:
+            if found := _IS_DASHES.fullmatch(word):
+                self.error(f"{found.group(1) or found.group(2)}: '--' is not a value")
+        return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and exit with status 2."""
@@ -233,7 +246,7 @@ def _list_named(path: str) -> Iterator[str]:
     if not path.lower().endswith((".json", ".poni", ".azimint")):
         return
     try:
-        if not os.path.isfile(path) or os.path.getsize(path) > _MAX_JSON_BYTES:
+        if not os.path.isfile(path) or os.path.getsize(path) > MAX_SETTINGS_BYTES:
             return
         with open(path, encoding="utf-8") as file:
             texts = list(_walk_texts(json.load(file)))

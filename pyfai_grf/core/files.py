@@ -7,6 +7,8 @@ import stat
 
 from pyfai_grf.core.errors import InputError
 
+#: a geometry or a configuration is smaller: what is larger is something else, and is not read
+MAX_SETTINGS_BYTES = 2**24
 #: kind of a thing that is not a file, as ``stat`` names it -> in words
 _KINDS = {
     stat.S_IFIFO: "a pipe",

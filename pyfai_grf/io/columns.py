@@ -14,8 +14,10 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
 from pyfai_grf.core.units import parse_q_unit
+from pyfai_grf.io.pieces import check_single
 
 _ANGLES = re.compile(r"2\s*-?_?\s*th|two_?-?theta|\btth|2\s*θ|\bdeg|°|\brad\b|\bmrad\b", re.IGNORECASE)
+_S = re.compile(r"\W*s(?:exp)?(?![a-z0-9])", re.IGNORECASE)
 #: one component of q, along a line through the detector
 _COMPONENT = re.compile(r"\bq_?(?:x|y|z|xy|ip|oop|par|perp|horz|vert)\b", re.IGNORECASE)
 #: other things that a curve may run over: pyFAI's own further units, light scattering, spin echo
@@ -85,6 +87,11 @@ def is_angle(text: str) -> bool:
     return _ANGLES.search(text) is not None
 
 
+def is_ambiguous(axis: str) -> bool:
+    """Return whether a file calls the abscissa s, which is q for some programs and q / 2 pi for others."""
+    return _S.match(axis) is not None
+
+
 def find_factor(unit: str) -> float | None:
     """Return the factor from ``unit``, in the words of a file, to 1/nm; None if the words say no q unit."""
     text = re.sub(r"(?i)\b(?:inverse|reciprocal)\s+", "1/", unit)
@@ -109,6 +116,8 @@ def choose_unit(columns: Columns, unit: str | None) -> QUnit:
     said = find_factor(columns.unit) if columns.unit else None
     if said is None and asked is None:
         found = f"calls its q unit {columns.unit!r}, which is not known" if columns.unit else "does not say its q unit"
+        if not columns.unit and is_ambiguous(columns.axis):
+            found += f" and calls the abscissa {columns.axis!r}, which may be q / 2 pi; if it is q"
         raise InputError(f"{columns.where}: the file {found}: give --unit nm or --unit A")
     if said is not None and asked is not None and said != asked:
         raise InputError(
@@ -162,12 +171,14 @@ def make_curve(columns: Columns, unit: str | None = None) -> Curve:
     Raises
     ------
     InputError
-        If the unit is not certain, the abscissa is not q, a slit smeared the curve, or the columns differ in length.
+        If the unit is not certain, the abscissa is not q, a slit smeared the curve, the columns differ in length, or
+        hold several curves one below the other.
     """
     _check_lengths(columns)
     check_curve(columns)
     q_unit = choose_unit(columns, unit)
     q, intensity = to_numbers(columns.q), to_numbers(columns.intensity)
+    check_single(q, columns.where)
     order = np.argsort(q, kind="stable")  # what is not a number goes last
     order = order[: int(np.count_nonzero(~np.isnan(q)))]
 

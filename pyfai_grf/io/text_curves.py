@@ -10,7 +10,7 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles, find_names
-from pyfai_grf.io.columns import Columns, find_factor, is_angle
+from pyfai_grf.io.columns import Columns, find_factor, is_ambiguous, is_angle
 from pyfai_grf.io.pdh_footer import is_pdh_footer, read_pdh_footer
 from pyfai_grf.io.slit import describe_width, find_in_header, is_smeared_name
 from pyfai_grf.io.text_table import TextTable, has_numbers, read_lines, split_table
@@ -23,12 +23,16 @@ _MAX_WORDS = 500
 _KIND_LINES = 100
 
 _UNIT = (
-    r"(?:1\s*/\s*(?:nm|Å|A|Ang(?:strom)?s?)\b|(?:nm|Å|A|Ang(?:strom)?)\s*(?:\^|\*\*)?\s*[{(]?\s*(?:-|−)\s*1\s*[})]?"
-    r"|(?:nm|Å|A)⁻¹|(?:inverse|reciprocal)\s+(?:nanomet(?:er|re)|[ÅA]ngstr[oö]m)s?)"
+    r"(?:1\s*/\s*(?:[nuµμ]m|Å|A|Ang(?:strom)?s?)\b|(?:[nuµμ]m|Å|A|Ang(?:strom)?)\s*(?:\^|\*\*)?\s*[{(]?\s*(?:-|−)\s*1\s*[})]?"
+    r"|(?:[nuµμ]m|Å|A)⁻¹|(?:inverse|reciprocal)\s+(?:nanomet(?:er|re)|[ÅA]ngstr[oö]m)s?)"
 )
 # "s" is left out on purpose: it is q for some programs and q / 2 pi for others
 _Q_WITH_UNIT = re.compile(
     rf"(?:\b|_)(?:q|radial|scattering[ _]vector)[\w ]{{0,12}}?[\s_,:=\[({{<|/]*({_UNIT})", re.IGNORECASE
+)
+# a unit that is seldom or not known: the file says one all the same
+_Q_WITH_OTHER_UNIT = re.compile(
+    r"(?:\b|_)q[\s_,:=\[({<|]*(1\s*/\s*[a-zµμ]+|[a-zµμ]+\s*(?:\^|\*\*)\s*(?:-1|\(-1\)|\{-1\}))", re.IGNORECASE
 )
 _UNIT_LINE = re.compile(
     rf"(?:(?:\b|_)(?:q|x|radial|dim1)[ _]?units?|\bunits?[ _]q)\W+(?:q_)?({_UNIT}|nm\b|A\b)", re.IGNORECASE
@@ -80,7 +84,11 @@ def read_text_columns(path: Path, columns: Sequence[str] | None = None) -> Colum
     else:
         _check_map(table, path)
         roles = assign_roles(find_names(near, width), width, str(path))
-    unit, axis = _find_unit(table.header, near, roles, path)
+    # names may stand above a line of units
+    names = find_names([line for line in near if not _ONLY_UNIT.search(line)], width) or roles.names
+    name = names[roles.q] if names and columns is None else ""
+    unit, axis = _find_unit(table.header, near, roles, path, is_ambiguous(name))
+    axis = name if is_ambiguous(name) else axis
     slit = _find_slit(table, roles, unit)
     if is_pdh_footer(table.footer):
         footer = read_pdh_footer(table.footer, str(path))
@@ -116,18 +124,22 @@ def _find_near(header: list[str]) -> list[str]:
     return [line for line in lines if line and not _FOREIGN.match(line)][-_HEADER_LINES:]
 
 
-def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path) -> tuple[str, str]:
-    """Return the q unit in the header's own words ("" if none) and what it calls the abscissa."""
+def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path, is_of_s: bool = False) -> tuple[str, str]:
+    """Return the q unit in the header's own words ("" if none) and what it calls the abscissa.
+
+    ``is_of_s``: the abscissa is called s, so that a unit counts only where it is said to be that of q.
+    """
     axis = roles.names[roles.q] if roles.names else next((line for line in near if _is_axis_line(line)), "")
     own = [line[:_MAX_WORDS] for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
-    found = [match.group(1) for line in own if (match := _UNIT_LINE.search(line))]
-    for line in near:
-        match = _Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line)
-        found += [match.group(1)] if match else []
+    matches = [_UNIT_LINE.search(line) for line in own]
+    matches += [_Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line) for line in near]
+    found = [m.group(1) for m in matches if m and not (is_of_s and "q" not in m.group().lower())]
     found = [_close_brackets(unit) for unit in found if find_factor(unit) is not None]
     if len({find_factor(unit) for unit in found}) > 1:
         words = [repr(unit) for unit in dict.fromkeys(found)]
         raise InputError(f"{path}: the header says two q units, {' and '.join(words)}: correct it")
+    if not found and not is_of_s:
+        found = [_close_brackets(m.group(1)) for line in near if (m := _Q_WITH_OTHER_UNIT.search(line))]
     return (found[0] if found else ""), axis
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.files import check_regular_file
+from pyfai_grf.core.files import MAX_SETTINGS_BYTES, check_regular_file
 from pyfai_grf.frames.images import read_mask, read_mean
 from pyfai_grf.reduce.geometry import Geometry, build_geometry, join_masks, load_poni, read_parameters, shorten_problem
 
@@ -28,6 +28,12 @@ def load_geometry(path: str | os.PathLike[str]) -> Geometry:
     name = os.fspath(path)
     check_regular_file(name)
     try:
+        size = os.path.getsize(name)
+        if size > MAX_SETTINGS_BYTES:
+            raise InputError(
+                f"{name} has {size / 2**20:.0f} MiB: a geometry has less than {MAX_SETTINGS_BYTES // 2**20} MiB: "
+                "name the .poni file or the JSON of pyFAI-integrate"
+            )
         with open(name, encoding="utf-8", errors="replace") as file:
             text = file.read()
     except OSError as problem:
@@ -87,6 +93,8 @@ def _apply_config(geometry: Geometry, config: Any, name: str) -> Geometry:
     if config.polarization_description is not None:
         polarization, offset = config.polarization_description
         changes["polarization"] = None if polarization is None else (float(polarization), float(offset or 0.0))
+        if polarization is not None and not -1 <= float(polarization) <= 1:
+            raise InputError(f"{name}: the polarization factor is {polarization:g}: give a number from -1 to 1")
     changes["has_solid_angle"] = config.correct_solid_angle is not False
     changes["normalization_factor"] = factor = float(config.normalization_factor or 1.0)
     if not 0 < factor < math.inf:

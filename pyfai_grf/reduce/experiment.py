@@ -20,6 +20,9 @@ from pyfai_grf.reduce.geometry import Geometry, join_masks, wrap_integrator
 
 Path = str | os.PathLike[str]
 
+#: no transmission or exposure asks for more, and its square would overflow
+_LARGEST_SCALE = 1e9
+
 
 @dataclass(frozen=True)
 class ReductionSettings:
@@ -47,8 +50,10 @@ class ReductionSettings:
     gain: float | None = None
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.background_scale):
-            raise InputError(f"the background scale is {self.background_scale}: give a number")
+        if not abs(self.background_scale) <= _LARGEST_SCALE:
+            raise InputError(
+                f"the background scale is {self.background_scale}: give a number, {_LARGEST_SCALE:g} at the most"
+            )
         if self.gain is not None and not 0 < self.gain < np.inf:
             raise InputError(f"the gain is {self.gain}: give the values per photon, a positive number")
 

@@ -96,6 +96,37 @@ def test_summary():
     assert found["correlation_length_nm"] == compute_correlation_length(curve)
 
 
+@pytest.mark.parametrize("index", [0, 250, 400, 499])
+def test_one_sigma_far_too_small_holds_the_line_at_its_point(index):
+    truth = expected_intensity(GRID, A, POROSITY)
+    intensity = 3.0 + 0.2 / GRID**4 + 0.01 * np.sin(50 * GRID)
+    sigma = 0.01 * truth
+    sigma[index] *= 1e-10
+    found, error = compute_porod_constant(Points(GRID, intensity, sigma))
+    part = GRID >= 1.5
+    if part[index]:  # the line goes through this point, its slope is that of the others seen from there
+        x, y = GRID[part] ** -4.0 - GRID[index] ** -4.0, intensity[part] - intensity[index]
+        others = part[part] & (GRID[part] != GRID[index])
+        weight = sigma[part][others] ** -2.0
+        expected = np.sum(weight * x[others] * y[others]) / np.sum(weight * x[others] ** 2)
+        assert found == pytest.approx(expected, rel=1e-6)  # rounding, times the 1e10 of the weights
+    assert 0 < error < 1
+
+
+@pytest.mark.parametrize(("length", "scale"), [(1.0, 1e-250), (1.0, 1e90), (1e90, 1.0), (1e-90, 1.0), (1.0, 1e-300)])
+def test_numbers_of_any_size_are_numbers_or_nan(length, scale, capfd):
+    """Neither an error nor a line of a library's own."""
+    truth = expected_intensity(GRID, A, POROSITY)
+    ordinary = compute_porod_constant(Points(GRID, truth, 0.01 * truth))
+    found = compute_porod_constant(Points(length * GRID, scale * truth, scale * 0.01 * truth))
+    if length == 1 and scale > 1e-260:  # nothing is lost to numbers below 2e-308
+        assert found == pytest.approx(tuple(scale * value for value in ordinary), rel=1e-6)
+    else:
+        assert all(np.isnan(value) or value >= 0 for value in found)
+    assert np.isnan(length_nm := compute_correlation_length(Points(length * GRID, truth, truth))) or length_nm > 0
+    assert capfd.readouterr() == ("", "")
+
+
 def test_summary_of_a_poor_curve():
     few = summarise(make_points(np.linspace(0.1, 1, 12)))
     assert np.isnan(few["porod_constant"])

@@ -227,3 +227,20 @@ def test_no_chords_of_what_is_no_material(model: Model, a: float, porosity: floa
         [float(extras[name]) for name in ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1")]
     ).all()
     assert np.isnan(float(extras["layer_density"]))
+
+
+@pytest.mark.parametrize(
+    "problem", [np.linalg.LinAlgError("Singular matrix"), FloatingPointError("overflow"), OverflowError("too large")]
+)
+def test_arithmetic_that_fails_costs_this_curve_alone(
+    problem: Exception, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(points: object) -> dict[str, float]:
+        raise problem
+
+    monkeypatch.setattr("pyfai_grf.analysis.rows.summarise", fail)
+    outcome = analyze_curve(model, make_curve(Q))
+    assert outcome.result is None
+    assert outcome.problem.startswith("s.h5 frame 4: the numbers are too large, too small or too uneven")
+    assert str(problem) in outcome.problem
+    assert "\n" not in outcome.problem

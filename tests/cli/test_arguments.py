@@ -56,6 +56,7 @@ def _list(table: list[tuple[list[str], tuple[str, ...]]], values: tuple[str, ...
     [
         *_list(_FLOATS, ("nan", "inf", "-inf", "1e999", "four")),
         *_list(_INTEGERS, ("99999999999999999999999", "-1", "1.5", "nan", "\u0664", "")),
+        [*_ANALYZE, "--background-scale", "1e300"],
         [*_SIMULATE, "--shape", "0"],
         [*_SIMULATE, "--voxel-size", "1e300"],
         [*_SIMULATE, "--voxel-size", "-0.5"],
@@ -64,6 +65,10 @@ def _list(table: list[tuple[list[str], tuple[str, ...]]], values: tuple[str, ...
         [*_ANALYZE, "--gain", "-2"],
         [*_SIMULATE, "--seed", str(2**64)],
         [*_SIMULATE, "--\x1b[31m", "1"],
+        *([*command, f"{flags[0]}=--"] for command, flags in (*_FLOATS, *_INTEGERS)),
+        [*_PREDICT, "--un=--"],
+        [*_PREDICT, "-o--"],
+        ["export", "x.h5", "--output=--"],
         [*_PREDICT, "--plot", "out.docx"],
         [*_ANALYZE, "--plot", "out"],
     ],

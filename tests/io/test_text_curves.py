@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,62 @@ def test_metadata_tell_where_the_unit_comes_from(
 ) -> None:
     metadata = _read(tmp_path, header + _table(Q, I, SIGMA), unit).metadata
     assert (metadata["q_unit"], metadata["q_unit_from"]) == (said, by)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "# s(1/nm) I sigma\n",
+        "# s [1/A]  I  sigma\n",
+        "# s I sigma\n# 1/nm a.u. a.u.\n",
+        "# s\tI\tsigma\n# nm^-1\ta.u.\ta.u.\n",
+        "# X units: 1/nm\n# s I sigma\n",
+        "sExp iExp sigma\n1/nm 1/cm 1/cm\n",
+    ],
+)
+def test_unit_of_s_is_not_that_of_q(header: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"calls the abscissa 's.*', which may be q / 2 pi; if it is q: give --unit nm"
+    ):
+        _read(tmp_path, header + _table(Q, I, SIGMA), None)
+    _check(_read(tmp_path, header + _table(Q, I, SIGMA), "nm"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "# Q units: 1/nm\n# s I sigma\n",  # this says that s is q
+        "# sample S\n# q I sigma\n# 1/nm a.u. a.u.\n",
+        "# q I s\n# 1/nm a.u. a.u.\n",
+        "# X units: 1/nm\n# X Y E\n",
+    ],
+)
+def test_unit_on_a_line_of_its_own(header: str, tmp_path: Path) -> None:
+    _check(_read(tmp_path, header + _table(Q, I, SIGMA), None))
+
+
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        ("# q_um^-1 I sigma\n", 1e-3),
+        ("# q (1/µm) I sigma\n", 1e-3),
+        ("# q[m^-1] I sigma\n", 1e-9),
+        ("# q I sigma\n# 1/um a.u. a.u.\n", 1e-3),
+    ],
+)
+def test_seldom_units(header: str, factor: float, tmp_path: Path) -> None:
+    _check(_read(tmp_path, header + _table(Q, I, SIGMA), None), factor=factor)
+
+
+@pytest.mark.parametrize("unit", ["mm^-1", "1/mm", "km**-1"])
+def test_unit_that_is_not_known_is_named(unit: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(f"calls its q unit {unit!r}, which is not known")):
+        _read(tmp_path, f"# q_{unit} I sigma\n" + _table(Q, I, SIGMA), None)
+
+
+def test_unit_of_the_intensity_is_not_that_of_q(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not say its q unit"):
+        _read(tmp_path, "# q I(1/cm) sigma\n" + _table(Q, I, SIGMA), None)
 
 
 # --- slits, angles, and other things -----------------------------------------------------------------------------

@@ -104,7 +104,9 @@ def test_what_is_not_done_is_noted(write: Any) -> None:
         assert words in note
 
 
-@pytest.mark.parametrize(("given", "used"), [([0.9], (0.9, 0.0)), ([0.9, None], (0.9, 0.0)), ([None, 0.2], None)])
+@pytest.mark.parametrize(
+    ("given", "used"), [([-1], (-1.0, 0.0)), ([0.9], (0.9, 0.0)), ([0.9, None], (0.9, 0.0)), ([None, 0.2], None)]
+)
 def test_polarization(given: list, used: tuple[float, float] | None, write: Any) -> None:
     assert load_geometry(write(polarization_description=given)).polarization == used
 
@@ -233,9 +235,17 @@ def test_files_that_hold_no_geometry(tmp_path: Path, text: str) -> None:
         {"dark_current": 5},
         {"dark_current": [5]},
         {"flat_field": {"a": 1}},
+        {"dark_current": [None]},
+        {"radial_range": [[], 3]},
+        {"radial_range": ["x", 3]},
+        {"azimuth_range": ["x", 3]},
         {"mask_file": 7},
+        {"mask_file": [1]},
         {"polarization_description": "x"},
         {"polarization_description": ["a", 0]},
+        {"polarization_description": [50, 0]},
+        {"polarization_description": [-1.01]},
+        {"polarization_description": [float("nan"), 0]},
         {"integrator_method": 5},
         {"version": "x"},
         {"poni": None},
@@ -246,6 +256,13 @@ def test_values_that_are_not_what_they_should_be(change: dict[str, Any], write: 
     message = refuse(write(**change))
     if "flat_field" not in change:  # whose key is taken for the name of a file
         assert "c.json" in message
+
+
+def test_a_file_too_large_for_a_geometry_is_not_read(tmp_path: Path) -> None:
+    for name in ("large.poni", "large.json"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(2**33)  # a hole: it takes no room, and more than there may be of memory to read it
+        assert f"{name} has 8192 MiB: a geometry has less than 16 MiB" in refuse(tmp_path / name)
 
 
 def test_missing_file(tmp_path: Path) -> None:
