@@ -235,13 +235,13 @@ def analyze(
 def _record_group(group: FrameGroup | InputError, reducer: Reducer, recorder: Recorder, window: Window) -> Outcome:
     """Return what became of a group of frames, or of a source that cannot be read."""
     if isinstance(group, InputError):
-        return Outcome(None, str(group))
+        return Outcome(None, str(group), group.hint, group.facts)
     try:
         curve = select_window(reducer.reduce(group.frames), *window)
     except InputError as problem:
         message = str(problem)
         where = "" if message.startswith(group.source) else f"{group.source} frame {group.index}: "
-        return Outcome(None, where + message)
+        return Outcome(None, where + message, problem.hint, problem.facts)
     return recorder.record(curve)
 
 
@@ -267,7 +267,7 @@ def analyze_curves(
     with Recorder(model, stated, command, outputs) as recorder:
         for found in _read_curves(sources, unit, columns):
             if isinstance(found, InputError):
-                outcome = Outcome(None, str(found))
+                outcome = Outcome(None, str(found), found.hint, found.facts)
             else:
                 outcome = _record_curve(recorder, found, q_range_nm1)
             summary = summary.add(outcome)
@@ -292,7 +292,7 @@ def _record_curve(recorder: Recorder, curve: Curve, window: Window) -> Outcome:
     try:
         part = select_window(curve, *window)
     except InputError as problem:
-        return Outcome(None, f"{curve.source} frame {curve.frame}: {problem}")
+        return Outcome(None, f"{curve.source} frame {curve.frame}: {problem}", problem.hint, problem.facts)
     return recorder.record(part)
 
 

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.cli.printing import print_problem
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.spelling import spell_out
@@ -169,7 +170,7 @@ def collect_sources(patterns: Sequence[str]) -> tuple[list[str], list[str]]:
         try:
             sources.update(dict.fromkeys(find_sources([pattern])))
         except InputError as problem:
-            problems.append(str(problem))
+            problems.append(word_problem(problem))
     return list(sources), problems
 
 

@@ -133,7 +133,9 @@ def assign_roles(names: tuple[str, ...], width: int, where: str) -> Roles:
     what = f" ({', '.join(names)})" if names else ""
     raise InputError(
         f"{where}: {width} columns{what}, and no header that says which one is the error of the intensity: "
-        f"name them with --columns, for example --columns {_suggest(width)}"
+        f"name them, for example {_suggest(width)}",
+        "columns",
+        columns=_suggest(width),
     )
 
 

@@ -106,7 +106,9 @@ def _check_map(table: TextTable, path: Path) -> None:
     if (negative > 0.1).all() and (positive > 0.1).all():
         raise InputError(
             f"{path}: the first two columns both run from negative to positive: a two-dimensional map, not a curve "
-            "(if they are q and I nevertheless, say so with --columns)"
+            "(if they are q and I nevertheless, name the columns)",
+            "columns",
+            columns="q,I",
         )
 
 

@@ -77,7 +77,7 @@ def test_names_say_which_column_is_what(header: str, columns: tuple, unit: str |
 )
 def test_uncertain_columns_are_asked_for_with_a_command_that_works(header: str, width: int, tmp_path: Path) -> None:
     text = header + _table(*(Q, I, SIGMA, DQ, DQ, DQ)[:width])
-    with pytest.raises(InputError, match=rf"{width} columns.*--columns q,I,sigma") as caught:
+    with pytest.raises(InputError, match=rf"{width} columns.*for example q,I,sigma") as caught:
         _read(tmp_path, text)
     _check(_read(tmp_path, text, columns=str(caught.value).rpartition(" ")[2]))
 
@@ -177,7 +177,7 @@ def test_pdh_of_a_slit_is_refused_for_nothing_says_that_it_was_desmeared(tmp_pat
 
 def test_pdh_without_footer_or_with_a_damaged_one(tmp_path: Path) -> None:
     _check(_read(tmp_path, _make_pdh(footer=""), name="curve.pdh"))
-    with pytest.raises(InputError, match="--unit nm or --unit A"):
+    with pytest.raises(InputError, match=r"state it, nm\^-1 or A\^-1$"):
         _read(tmp_path, _make_pdh(footer=""), None, name="curve.pdh")
     with pytest.raises(InputError, match="damaged or incomplete XML"):
         _read(tmp_path, _make_pdh()[:-40], name="curve.pdh")
