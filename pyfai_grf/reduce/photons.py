@@ -11,7 +11,7 @@ from pyfai_grf.reduce.binning import Binner, BinSums
 from pyfai_grf.reduce.gain import COUNTS, Scatter, measure_arc_scatter, measure_scatter
 
 _COUNTS = "counts"
-_ASSUMED = "counts assumed (the frame holds floating-point values)"
+_ASSUMED = "assumed counts (the frame holds floating-point values)"
 _SCATTER = "scatter of the pixels within a bin ({}, so these are no counts)"
 
 
