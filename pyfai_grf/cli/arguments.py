@@ -7,6 +7,7 @@ import json
 import math
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,7 +29,32 @@ _MAX_JSON_BYTES = 2**24
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, but what is wrong is one line."""
+    """argparse's, but what is wrong is one line, and an option's value may begin with a minus sign."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, what follows an option that takes a value being that value: ``--columns -,q,I``."""
+        given = list(sys.argv[1:] if args is None else args)
+        joined: list[str] = []
+        while given:
+            word = given.pop(0)
+            if word == "--":
+                joined += [word, *given]
+                break
+            if given and self._takes_value(word) and self._is_value(given[0]):
+                word += ("=" if word.startswith("--") else "") + given.pop(0)
+            joined.append(word)
+        return super().parse_known_args(joined, namespace)
+
+    def _takes_value(self, word: str) -> bool:
+        """Return whether ``word`` is an option, or its beginning, that takes one value."""
+        known = self._option_string_actions
+        is_long = word.startswith("--")
+        found = [word] if word in known else [name for name in known if is_long and name.startswith(word)]
+        return len(found) == 1 and known[found[0]].nargs is None
+
+    def _is_value(self, word: str) -> bool:
+        """Return whether ``word`` begins with a minus sign and is no option all the same."""
+        return word.startswith("-") and word[:2] not in ("-", "--", *self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and exit with status 2."""
@@ -117,7 +143,7 @@ def add_curve_arguments(parser: argparse.ArgumentParser) -> None:
         "--columns",
         type=_parse_columns,
         metavar="q,I,sigma",
-        help="what the columns of a text table are, in order, where its header does not say: q, I, sigma, dq, or - for "
+        help="what the columns of a text table are, in order, where its header does not say: q, I, sigma, dq, or _ for "
         "one that does not count",
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles, find_names
+from pyfai_grf.io.column_names import find_names, find_units
+from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles
 from pyfai_grf.io.columns import Columns, find_factor, is_angle
 from pyfai_grf.io.pdh_footer import is_pdh_footer, read_pdh_footer
 from pyfai_grf.io.slit import describe_width, find_in_header, is_smeared_name
@@ -60,7 +61,7 @@ def read_text_columns(path: Path, columns: Sequence[str] | None = None) -> Colum
 
     Parameters
     ----------
-    columns : names of the columns in order ("q", "I", "sigma", "dq", "-" for one that does not count), for a table
+    columns : names of the columns in order ("q", "I", "sigma", "dq", "_" for one that does not count), for a table
         whose header does not settle it; further columns do not count.
 
     Raises
@@ -121,9 +122,11 @@ def _find_near(header: list[str]) -> list[str]:
 def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path) -> tuple[str, str]:
     """Return the q unit in the header's own words ("" if none) and what it calls the abscissa."""
     axis = roles.names[roles.q] if roles.names else next((line for line in near if _is_axis_line(line)), "")
-    own = [line[:_MAX_WORDS] for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
+    own = [_spell_plainly(line[:_MAX_WORDS]) for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
     found = [match.group(1) for line in own if (match := _UNIT_LINE.search(line))]
-    for line in near:
+    if roles.names and (units := find_units(near, len(roles.names))):
+        found.append(_spell_plainly(units[roles.q]).strip("()[]{} "))
+    for line in map(_spell_plainly, near):
         match = _Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line)
         found += [match.group(1)] if match else []
     found = [_close_brackets(unit) for unit in found if find_factor(unit) is not None]
@@ -131,6 +134,11 @@ def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path) -> 
         words = [repr(unit) for unit in dict.fromkeys(found)]
         raise InputError(f"{path}: the header says two q units, {' and '.join(words)}: correct it")
     return (found[0] if found else ""), axis
+
+
+def _spell_plainly(line: str) -> str:
+    """Return the line with the unit of TeX, "$\\AA^{-1}$", as others write it."""
+    return line.replace("$", "").replace("\\AA", "A").replace("\\mathring{A}", "A")
 
 
 def _close_brackets(unit: str) -> str:

@@ -87,10 +87,12 @@ def test_uncertain_columns_are_asked_for_with_a_command_that_works(header: str, 
     [
         ("q,I,sigma", (Q, I, SIGMA, DQ), SIGMA),
         ("q,I", (Q, I, SIGMA, DQ), None),
+        ("I,q,_,sigma", (I, Q, DQ, SIGMA), SIGMA),
         ("I,q,-,sigma", (I, Q, DQ, SIGMA), SIGMA),
         (" Q , i , SIGMA ", (Q, I, SIGMA), SIGMA),
         ("q,I", (Q, I, SIGMA), None),
         ("-,-,q,I", (DQ, SIGMA, Q, I), None),
+        (",_,q,I", (DQ, SIGMA, Q, I), None),
     ],
 )
 def test_user_names_the_columns(columns: str, order: tuple, sigma: np.ndarray | None, tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_user_names_the_columns(columns: str, order: tuple, sigma: np.ndarray | 
         ("q,I,x", "no column is called 'x'"),
         ("q,I,I", "names I twice"),
         ("q,sigma", "which columns are q and I"),
-        ("", "no column is called ''"),
+        ("", "which columns are q and I"),
     ],
 )
 def test_names_that_are_none(text: str, message: str) -> None:
