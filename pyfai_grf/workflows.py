@@ -218,10 +218,17 @@ def analyze(
     from pyfai_grf.analysis.frame_queue import FrameQueue
     from pyfai_grf.analysis.recorder import Recorder
     from pyfai_grf.frames.images import read_series
+    from pyfai_grf.reduce.digest import digest_inputs
     from pyfai_grf.reduce.reducer import Reducer
 
     reducer = Reducer(complete_bins(settings, model))
-    stated = {**settings.describe(), "average": "all" if average is None else average, "q_range_nm1": q_range_nm1}
+    digests = digest_inputs(settings, reducer.geometry)
+    stated = {
+        **settings.describe(),
+        "digests": digests,
+        "average": "all" if average is None else average,
+        "q_range_nm1": q_range_nm1,
+    }
     summary = Summary()
     with Recorder(model, stated, command, outputs) as recorder:
         queue = FrameQueue(sources, read_series, recorder.done)
