@@ -218,10 +218,17 @@ def analyze(
     from pyfai_grf.analysis.frame_queue import FrameQueue
     from pyfai_grf.analysis.recorder import Recorder
     from pyfai_grf.frames.images import read_series
+    from pyfai_grf.reduce.digest import digest_inputs
     from pyfai_grf.reduce.reducer import Reducer
 
     reducer = Reducer(complete_bins(settings, model))
-    stated = {**settings.describe(), "average": "all" if average is None else average, "q_range_nm1": q_range_nm1}
+    digests = digest_inputs(settings, reducer.geometry)
+    stated = {
+        **settings.describe(),
+        "digests": digests,
+        "average": "all" if average is None else average,
+        "q_range_nm1": q_range_nm1,
+    }
     summary = Summary()
     with Recorder(model, stated, command, outputs) as recorder:
         queue = FrameQueue(sources, read_series, recorder.done)
@@ -237,14 +244,17 @@ def _record_group(group: FrameGroup | InputError, reducer: Reducer, recorder: Re
     from pyfai_grf.analysis.rows import ARITHMETIC_ERRORS, describe_overflow
 
     if isinstance(group, InputError):
-        return Outcome(None, str(group))
+        return Outcome(None, str(group), group.hint, group.facts)
     try:
         curve = select_window(reducer.reduce(group.frames), *window)
-    except (InputError, *ARITHMETIC_ERRORS) as problem:
-        message = str(problem) if isinstance(problem, InputError) else describe_overflow(problem)
-        where = "" if message.startswith(group.source) else f"{group.source} frame {group.index}: "
-        return Outcome(None, where + message)
-    return recorder.record(curve)
+    except InputError as problem:
+        found = problem
+    except ARITHMETIC_ERRORS as problem:
+        found = InputError(describe_overflow(problem))
+    else:
+        return recorder.record(curve)
+    where = "" if str(found).startswith(group.source) else f"{group.source} frame {group.index}: "
+    return Outcome(None, f"{where}{found}", found.hint, found.facts)
 
 
 def analyze_curves(
@@ -269,7 +279,7 @@ def analyze_curves(
     with Recorder(model, stated, command, outputs) as recorder:
         for found in _read_curves(sources, unit, columns):
             if isinstance(found, InputError):
-                outcome = Outcome(None, str(found))
+                outcome = Outcome(None, str(found), found.hint, found.facts)
             else:
                 outcome = _record_curve(recorder, found, q_range_nm1)
             summary = summary.add(outcome)
@@ -294,7 +304,7 @@ def _record_curve(recorder: Recorder, curve: Curve, window: Window) -> Outcome:
     try:
         part = select_window(curve, *window)
     except InputError as problem:
-        return Outcome(None, f"{curve.source} frame {curve.frame}: {problem}")
+        return Outcome(None, f"{curve.source} frame {curve.frame}: {problem}", problem.hint, problem.facts)
     return recorder.record(part)
 
 

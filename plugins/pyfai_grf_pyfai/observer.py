@@ -79,7 +79,8 @@ class PredictionObserver:
         try:
             curve = convert_result(result, metadata, is_counts=is_counted(data_info.data))
         except GrfError as problem:
-            raise type(problem)(f"{source} frame {metadata['frame_index']}: {problem}") from None
+            message = f"{source} frame {metadata['frame_index']}: {problem}"
+            raise type(problem)(message, problem.hint, **problem.facts) from None
         outcome = self._recorder.analyze(curve)
         if outcome.problem:
             self._report(outcome.problem)

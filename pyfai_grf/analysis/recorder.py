@@ -113,12 +113,7 @@ class Recorder:
         if not os.path.exists(path):
             return
         before, self.done = read_results(path)
-        for name in _SAME:
-            one, other = (json.loads(dump_json(getattr(kept, name))) for kept in (before, self.provenance))
-            if one != other:
-                raise InputError(
-                    f"{path} cannot be resumed: its {name} was {one}, now it is {other}: give the same, or another file"
-                )
+        _check_same(path, before, self.provenance)
         self._open(is_resumed=True)
         for writer in self._writers:
             if isinstance(writer, TableWriter):
@@ -136,6 +131,27 @@ class Recorder:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, problem, trace)
+
+
+def _check_same(path: Path, before: Provenance, now: Provenance) -> None:
+    """Raise InputError unless rows that are added under the provenance ``now`` belong to those that were there."""
+    one, other = ({name: json.loads(dump_json(getattr(kept, name))) for name in _SAME} for kept in (before, now))
+    # files that were written before digests were have none
+    digests, others = (kept["settings"].pop("digests", {}) for kept in (one, other))
+    for name in _SAME:
+        if one[name] != other[name]:
+            raise InputError(
+                f"{path} cannot be resumed: its {name} was {one[name]}, now it is {other[name]}: give the same, or "
+                "another file"
+            )
+    changed = [name for name in digests if name in others and digests[name] != others[name]]
+    changed += [name for name in sorted(digests.keys() ^ others.keys()) if digests and others]
+    if changed:
+        names = [f"{name} {one['settings'].get(name) or ''}".strip() for name in changed]
+        raise InputError(
+            f"{path} cannot be resumed: what its {' and '.join(names)} held has changed since: restore it, or write "
+            "another file"
+        )
 
 
 def _check_target(path: Path, may_exist: bool) -> None:

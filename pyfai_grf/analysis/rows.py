@@ -40,13 +40,15 @@ def _analyze(model: Model, curve: Curve) -> Outcome:
     try:
         points = clean_curve(curve)
     except InputError as problem:
-        return Outcome(None, f"{_name_curve(curve)}: {problem}")
+        return Outcome(None, f"{_name_curve(curve)}: {problem}", problem.hint, problem.facts)
     try:
         row = model.predict_points([points]).get_row(0)
     except InputError as problem:
         row = PredictionRow.make_empty(model.parameters, str(problem))
         kind = "q range" if isinstance(problem, QRangeError) else "curve"
-        return Outcome(_make_result(model, points, row), f"{_name_curve(curve)}: {kind}: {problem}")
+        return Outcome(
+            _make_result(model, points, row), f"{_name_curve(curve)}: {kind}: {problem}", problem.hint, problem.facts
+        )
     return Outcome(_make_result(model, points, judge_alternative(model, row, curve.alternative)))
 
 

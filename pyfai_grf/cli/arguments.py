@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.cli.printing import print_problem
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.files import MAX_SETTINGS_BYTES
@@ -30,17 +31,37 @@ _IS_DASHES = re.compile(r"(--?[^=]+)=--|(-[^-])--")
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, but what is wrong is one line, and "--" is no value."""
+    """argparse's, but what is wrong is one line, "--" is no value, and a value may begin with a minus sign."""
 
-    def parse_known_args(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse as argparse does; exit with status 2 at ``--option=--``, of which Python 3.11 makes an empty list."""
-        words = list(sys.argv[1:] if args is None else args)
-        for word in words[: words.index("--") if "--" in words else None]:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, what follows an option that takes a value being that value: ``--columns -,q,I``.
+
+        Exits with status 2 at ``--option=--``, of which Python 3.11 makes an empty list.
+        """
+        given = list(sys.argv[1:] if args is None else args)
+        joined: list[str] = []
+        while given:
+            word = given.pop(0)
+            if word == "--":
+                joined += [word, *given]
+                break
             if found := _IS_DASHES.fullmatch(word):
                 self.error(f"{found.group(1) or found.group(2)}: '--' is not a value")
-        return super().parse_known_args(words, namespace)
+            if given and self._takes_value(word) and self._is_value(given[0]):
+                word += ("=" if word.startswith("--") else "") + given.pop(0)
+            joined.append(word)
+        return super().parse_known_args(joined, namespace)
+
+    def _takes_value(self, word: str) -> bool:
+        """Return whether ``word`` is an option, or its beginning, that takes one value."""
+        known = self._option_string_actions
+        is_long = word.startswith("--")
+        found = [word] if word in known else [name for name in known if is_long and name.startswith(word)]
+        return len(found) == 1 and known[found[0]].nargs is None
+
+    def _is_value(self, word: str) -> bool:
+        """Return whether ``word`` begins with a minus sign and is no option all the same."""
+        return word.startswith("-") and word[:2] not in ("-", "--", *self._option_string_actions)
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` and exit with status 2."""
@@ -129,7 +150,7 @@ def add_curve_arguments(parser: argparse.ArgumentParser) -> None:
         "--columns",
         type=_parse_columns,
         metavar="q,I,sigma",
-        help="what the columns of a text table are, in order, where its header does not say: q, I, sigma, dq, or - for "
+        help="what the columns of a text table are, in order, where its header does not say: q, I, sigma, dq, or _ for "
         "one that does not count",
     )
 
@@ -182,7 +203,7 @@ def collect_sources(patterns: Sequence[str]) -> tuple[list[str], list[str]]:
         try:
             sources.update(dict.fromkeys(find_sources([pattern])))
         except InputError as problem:
-            problems.append(str(problem))
+            problems.append(word_problem(problem))
     return list(sources), problems
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import parse_picture, reject_usage
+from pyfai_grf.cli.hints import word_hint
 from pyfai_grf.cli.printing import print_line, print_problem
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ class Printer:
         """Print what became of one frame or curve."""
         result = outcome.result
         if outcome.problem:
-            is_first = self._count_reason(outcome.problem)
-            # the advice once: the same holds for the next 239
-            advice = outcome.problem if is_first else outcome.problem.partition("; train a model")[0]
-            print_problem(advice)
+            if self._count_reason(outcome.problem):
+                print_problem(outcome.problem + word_hint(outcome.hint, outcome.facts))
+            else:  # the advice once: the same holds for the next 239
+                print_problem(outcome.problem.partition("; train a model")[0])
         elif result is not None and not result.prediction.is_applicable:
             self._count_reason(result.prediction.reason)
         if result is None:

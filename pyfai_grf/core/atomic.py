@@ -15,8 +15,9 @@ import platform
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pyfai_grf.core.errors import InputError, describe_problem
 
@@ -32,7 +33,7 @@ _count = itertools.count()
 
 
 @contextlib.contextmanager
-def replace_file(target: _Path, advice: str = "") -> Iterator[Path]:
+def replace_file(target: _Path, advice: str = "", hint: str = "", **facts: object) -> Iterator[Path]:
     """Yield the name of a draft; leaving the context puts what was written there in the place of ``target``.
 
     The draft is on the disk before it gets the name; it has the permissions of the file that it replaces. Where
@@ -42,10 +43,10 @@ def replace_file(target: _Path, advice: str = "") -> Iterator[Path]:
     ------
     InputError
         If the file cannot be written, or ``target`` is there and is not a file (a folder, a device); ``advice``
-        follows the reason.
+        follows the reason, ``hint`` and ``facts`` are the error's.
     """
     real = Path(os.path.realpath(target))
-    with _describe_failure(target, advice), _make_draft(real) as draft:
+    with _describe_failure(target, advice, hint, facts), _make_draft(real) as draft:
         mode = _check_replaceable(real)
         yield draft
         _flush(draft)
@@ -119,11 +120,14 @@ def is_running(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def _describe_failure(target: _Path, advice: str) -> Iterator[None]:
+def _describe_failure(
+    target: _Path, advice: str, hint: str = "", facts: Mapping[str, object] = MappingProxyType({})
+) -> Iterator[None]:
     try:
         yield
     except WRITE_ERRORS as problem:
-        raise InputError(f"cannot write {os.fspath(target)}: {describe_problem(problem)}{advice}") from None
+        message = f"cannot write {os.fspath(target)}: {describe_problem(problem)}{advice}"
+        raise InputError(message, hint, **facts) from None
 
 
 @contextlib.contextmanager

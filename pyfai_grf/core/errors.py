@@ -42,14 +42,14 @@ class TrainingGrid:
 
 
 class QRangeError(InputError):
-    """A curve does not cover the q range of a model; the message ends with the command that trains one for it.
+    """A curve does not cover the q range of a model; the message ends with the grid to train one for it.
 
     Attributes
     ----------
     covered_nm1, needed_nm1 : (lowest, highest) q of the curve and of the model, in 1/nm.
     problem : what is missing, in words.
     grid : what to train a model for.
-    material : its class.
+    material, spectrum : its class and its spectral density, "" for the published one.
     """
 
     def __init__(
@@ -59,27 +59,29 @@ class QRangeError(InputError):
         problem: str,
         grid: TrainingGrid,
         material: str,
+        spectrum: str = "",
     ) -> None:
         self.covered_nm1, self.needed_nm1, self.problem = covered_nm1, needed_nm1, problem
-        self.grid, self.material = grid, material
+        self.grid, self.material, self.spectrum = grid, material, spectrum
+        scale = "" if grid.length_scale == 1 else f"{grid.length_scale:g}"
         super().__init__(
             f"the curve covers {covered_nm1[0]:.3g} to {covered_nm1[1]:.3g} per nm, the model needs "
-            f"{needed_nm1[0]:.3g} to {needed_nm1[1]:.3g}: {problem}; train a model for this curve: {self.command}"
+            f"{needed_nm1[0]:.3g} to {needed_nm1[1]:.3g}: {problem}; train a model for this curve, for {grid.points} "
+            f"points from {grid.q_min_nm1:g} to {grid.q_max_nm1:g} per nm"
+            + (f" and lengths {scale} times the published ones" if scale else ""),
+            hint="model for a curve",
+            material=material,
+            spectrum=spectrum,
+            q_min=f"{grid.q_min_nm1:g}",
+            q_max=f"{grid.q_max_nm1:g}",
+            points=grid.points,
+            scale=scale,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes by what it was made from."""
-        return type(self), (self.covered_nm1, self.needed_nm1, self.problem, self.grid, self.material)
-
-    @property
-    def command(self) -> str:
-        """The command line that trains such a model; it can be pasted as it is."""
-        grid = self.grid
-        lengths = "" if grid.length_scale == 1 else f" --length-scale {grid.length_scale:g}"
-        return (
-            f"pyfai-grf train --material {self.material} --q-min {grid.q_min_nm1:g} --q-max {grid.q_max_nm1:g} "
-            f"--q-points {grid.points}{lengths} -o my-model"
-        )
+        made_from = (self.covered_nm1, self.needed_nm1, self.problem, self.grid, self.material, self.spectrum)
+        return type(self), made_from
 
 
 class BundleError(GrfError):

@@ -25,11 +25,18 @@ class OutputLock:
     Raises
     ------
     InputError
-        If another process, or another writer of this one, holds it; ``advice`` says what to do.
+        If another process, or another writer of this one, holds it; ``advice`` says what to do, ``hint`` and ``facts``
+        are the error's.
     """
 
-    def __init__(self, target: str | os.PathLike[str], advice: str = "wait for it, or choose another name") -> None:
-        self._advice = advice
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        advice: str = "wait for it, or choose another name",
+        hint: str = "",
+        **facts: object,
+    ) -> None:
+        self._advice, self._hint, self._facts = advice, hint, facts
         real = Path(os.path.realpath(target))
         self._path = real.with_name(f".{os.fsdecode(os.fsencode(real.name)[:200])}.lock")
         self._number: int | None = None
@@ -70,7 +77,8 @@ class OutputLock:
         except BlockingIOError:
             holder = os.pread(number, 300, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(number)
-            raise InputError(f"{target} is being written by {holder}: {self._advice}") from None
+            message = f"{target} is being written by {holder}: {self._advice}"
+            raise InputError(message, self._hint, **self._facts) from None
         except OSError:  # a file system without locks
             os.close(number)
             self._path.unlink(missing_ok=True)

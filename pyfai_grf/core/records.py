@@ -137,7 +137,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one frame or curve: a result, a problem in words, or both (a curve that cannot be predicted)."""
+    """What became of one frame or curve: a result, a problem in words, or both (a curve that cannot be predicted).
+
+    ``hint`` and ``facts`` are those of the error behind the problem (``core.errors``): what would help.
+    """
 
     result: Result | None
     problem: str = ""
+    hint: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)

@@ -49,4 +49,4 @@ def parse_q_unit(unit: str) -> float:
             f"the abscissa is a scattering angle ({unit!r}), not q: integrate with unit q_nm^-1, "
             "or convert with q = 4 pi sin(theta) / wavelength"
         )
-    raise InputError(f"unknown q unit {unit!r}: give one of nm^-1, A^-1 (--unit nm or --unit A)")
+    raise InputError(f"unknown q unit {unit!r}: give one of nm^-1, A^-1", "unit")

@@ -27,16 +27,16 @@ _SHOULDER = 0.8
 _KRATKY_BINS, _KRATKY_END = 24, 3
 
 
-def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> None:
+def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS", spectrum: str = "") -> None:
     """Return silently if ``points`` cover the model's q grid ``grid_nm1`` (G,), in 1/nm, increasing.
 
-    One grid step is tolerated at each end, and gaps of up to three grid steps or 8 % of q. ``material`` is named in
-    the training command that the message offers.
+    One grid step is tolerated at each end, and gaps of up to three grid steps or 8 % of q. The error names
+    ``material`` and ``spectrum`` ("" for the published one), of the model to train instead.
 
     Raises
     ------
     QRangeError
-        Otherwise. The message names both ranges, a likely mistake of unit, and the command that trains a model.
+        Otherwise. The message names both ranges, a likely mistake of unit, and the grid to train a model for.
     InputError
         If the grid cannot be read as one.
     """
@@ -46,7 +46,7 @@ def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS"
     if problem:
         problem += _guess_unit(points, grid)
         covered, needed = (float(q[0]), float(q[-1])), (float(grid[0]), float(grid[-1]))
-        raise QRangeError(covered, needed, problem, suggest_grid(points), material)
+        raise QRangeError(covered, needed, problem, suggest_grid(points), material, spectrum)
 
 
 def validate_grid(grid_nm1: FloatArray) -> FloatArray:

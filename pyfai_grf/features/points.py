@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,8 @@ _SMOOTH_PART = 0.97
 _UNKNOWN = 1e6
 #: of a smooth curve differences of order 6 scatter less than this many times those of order 3
 _SMOOTHER = 0.5
+#: what errors come from: whoever gave the curve, or its own points
+_GIVEN, _SCATTER = "given", "scatter of neighbouring points"
 #: a bin whose neighbours hold more counts than this by their scatter (known to a factor of two) is empty where it is 0;
 #: and where zeros among the neighbours were passed over, so that the rest scatters less
 _IMPOSSIBLE_ZERO, _IMPOSSIBLE_BESIDE_ZEROS = 30.0, 100.0
@@ -39,7 +42,8 @@ def clean_curve(curve: Curve) -> Points:
     or 0 +- 0 (or 0 without an error) where the neighbours say that nothing cannot have been measured. A point whose
     own error is missing gets what the scatter of its neighbours says: ewoksxrpd writes NaN wherever I <= 0, and
     leaving those out would censor the low values. Errors that the scatter contradicts (by more than a factor of 2.5
-    for more than a tenth of the points: pyFAI's Poisson model on sparse frames) are replaced altogether.
+    for more than a tenth of the points: pyFAI's Poisson model on sparse frames) are replaced altogether. What the
+    errors come from in the end stands in ``metadata["noise_model"]``.
 
     Raises
     ------
@@ -61,8 +65,9 @@ def clean_curve(curve: Curve) -> Points:
         _leave_out(keep, _find_empty(q, intensity, known, keep), "no pixel in the bin (0 without an error)", notes)
     _check_points(q[keep], intensity[keep], len(q))
     q, intensity, known = q[keep], intensity[keep], known[keep]
-    errors = _judge_sigma(q, intensity, None if sigma is None else sigma[keep], known, notes)
-    metadata = dict(curve.metadata)
+    noise_model = str(curve.metadata.get("noise_model", _GIVEN if sigma is not None else "none"))
+    errors, noise_model = _judge_sigma(q, intensity, None if sigma is None else sigma[keep], known, noise_model, notes)
+    metadata = {**curve.metadata, "noise_model": noise_model}
     if notes:
         metadata["warnings"] = [*metadata.get("warnings", ()), *notes]
     return Points(q, intensity, errors, None if weight is None else weight[keep], curve.counts, metadata)
@@ -226,39 +231,54 @@ def _check_points(q: FloatArray, intensity: FloatArray, total: int) -> None:
 
 
 def _judge_sigma(
-    q: FloatArray, intensity: FloatArray, sigma: FloatArray | None, known: BoolArray, notes: list[str]
-) -> FloatArray:
-    """Return standard errors (Q,) above 0: those given where they can be believed, else what the scatter says.
+    q: FloatArray,
+    intensity: FloatArray,
+    sigma: FloatArray | None,
+    known: BoolArray,
+    noise_model: str,
+    notes: list[str],
+) -> tuple[FloatArray, str]:
+    """Return standard errors (Q,) above 0, ``sigma`` where it can be believed, else what the scatter says, and whence.
 
-    Where neighbouring points share their noise, errors are those that make means over several points right.
+    ``noise_model`` is what ``sigma`` comes from. Where neighbouring points share their noise, errors are those that
+    make means over several points right.
     """
     correlation = estimate_correlation(q, intensity)
     # of noise r_1 = correlation, a third difference holds 1 - 1.5 r_1 of the variance, a mean of many 1 + 2 r_1
     scatter = estimate_sigma(q, intensity) / np.sqrt(1 - 1.5 * correlation)
     widening = float(np.sqrt(1 + 2 * correlation))
     if sigma is None:
-        return scatter * widening
+        return scatter * widening, _SCATTER
     missing = int(np.count_nonzero(~known))
     if 2 * missing > len(q):
         notes.append(f"{missing} of {len(q)} points have no positive error: the errors are ignored, scatter is used")
-        return scatter * widening
+        return scatter * widening, _SCATTER
     ratio, finer = np.ones(len(q)), np.ones(len(q))
     if np.count_nonzero(known) >= MIN_POINTS:
         columns = q[known], intensity[known], sigma[known]
         ratio[known] = compare_sigma(*columns) / np.sqrt(1 - 1.5 * correlation)
         finer[known] = compare_sigma(*columns, order=6)
-    if (note := _contradict(q, ratio, np.minimum(ratio, finer))) is not None:
-        notes.append(note)
-        return scatter * widening
+    if (found := _contradict(q, ratio, np.minimum(ratio, finer))) is not None:
+        name = f"the errors {_name_origin(noise_model)}"
+        notes.append(f"{name} are {found}: not believed, errors are taken from that scatter")
+        return scatter * widening, f"{_SCATTER} ({name} are not believed)"
     if missing:
         notes.append(f"{missing} of {len(q)} points have no positive error: theirs is taken from the scatter")
+        noise_model = f"{noise_model}; of {missing} points {_SCATTER}"
     # errors that count the photons of split pixels are right for means already: larger than the scatter of a point
     shared = max(1.0, widening * min(1.0, float(np.median(ratio[known]))))
-    return np.where(known, np.where(known, sigma, 1.0) * shared, scatter * widening)
+    if shared > 1:
+        noise_model = f"{noise_model}; times {shared:.2g}, for neighbouring points share their noise"
+    return np.where(known, np.where(known, sigma, 1.0) * shared, scatter * widening), noise_model
+
+
+def _name_origin(noise_model: str) -> str:
+    """Return what follows "the errors": nobody has given those that were computed from a frame."""
+    return _GIVEN if noise_model == _GIVEN else f"taken from {re.split(r' [(]|, ', noise_model)[0]}"
 
 
 def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | None:
-    """Return why errors are not believed whose points scatter ``ratio`` (Q,) times as much; None if they are.
+    """Return what is wrong with errors whose points scatter ``ratio`` (Q,) times as much; None if they are believed.
 
     ``least`` (Q,) is the ratio without what may be the curve's own shape. Points that scatter less everywhere, and less
     in finer differences, have been smoothed (fitted, computed): they say nothing of errors.
@@ -270,7 +290,7 @@ def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | No
         if np.mean(is_off) > _DISBELIEVED_PART:
             factor = float(np.median(np.maximum(ratio[is_off], 1 / ratio[is_off])))
             return (
-                f"the errors given are {factor:.2g} times too {kind} for the scatter of {np.mean(is_off):.0%} of the "
-                f"points (from q = {q[is_off][0]:.3g} per nm on): not believed, errors are taken from the scatter"
+                f"{factor:.2g} times too {kind} for the scatter of {np.mean(is_off):.0%} of the points (from q = "
+                f"{q[is_off][0]:.3g} per nm on)"
             )
     return None

@@ -41,7 +41,7 @@ class _BinSums:
     variance: FloatArray
 
 
-def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> Points:
+def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS", spectrum: str = "") -> Points:
     """Return ``points`` at the q values ``grid_nm1`` (G,), 1/nm, increasing.
 
     If the curve has the grid's points already (within 1e-6 of a step), its values at them are returned untouched.
@@ -61,7 +61,7 @@ def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> P
     Raises
     ------
     QRangeError
-        If the curve does not cover the grid: see :func:`check_coverage`, which can name the material class.
+        If the curve does not cover the grid: see :func:`check_coverage`, which can name the class and spectrum.
     InputError
         If the curve or the grid cannot be used at all.
     """
@@ -75,7 +75,7 @@ def resample(points: Points, grid_nm1: FloatArray, material: str = "CLASS") -> P
             sigma=points.sigma[same],
             weight=None if points.weight is None else points.weight[same],
         )
-    check_coverage(points, grid, material)
+    check_coverage(points, grid, material, spectrum)
     extended = _extend(grid)
     sums = _sum_bins(points, extended)
     nodes = _select_nodes(points, extended, sums)

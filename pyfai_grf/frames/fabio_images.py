@@ -13,7 +13,7 @@ import numpy as np
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.frames.damage import explain_damage
 from pyfai_grf.frames.frame import Frame, check_image, find_bad_pixels
-from pyfai_grf.frames.tiff_layout import is_cut_short
+from pyfai_grf.frames.tiff_layout import read_layout
 
 #: metadata name -> spellings in EDF headers, lower case, the preferred one first
 _HEADER_KEYS = {
@@ -21,6 +21,7 @@ _HEADER_KEYS = {
     "monitor": ("intensity1", "monitor", "mon", "i1", "i0"),
 }
 
+_AGAIN = "wait until it is written, or copy it again"
 _ADVICE = "is it a detector image, and complete?"
 #: these speak of fabio's insides
 _INSIDE = (AttributeError, TypeError, NameError, LookupError, AssertionError, RecursionError)
@@ -32,15 +33,21 @@ class FabioStack:
     def __init__(self, path: str, name: str) -> None:
         self._name = name
         with explain_damage(name, _ADVICE, inside=_INSIDE):
-            if is_cut_short(path):
-                raise InputError(f"{name} is cut short: wait until it is written, or copy it again")
+            layout = read_layout(path)
+            if layout.is_cut_short:
+                raise InputError(f"{name} is cut short: {_AGAIN}")
             self._image = fabio.open(path)
-            self.count = int(self._image.nframes)
+            self._readable = int(self._image.nframes)
+            # what is lost is a frame that cannot be read; where nothing can, that will be said of the first
+            is_loss = layout.has_lost_images and not (self._readable == 1 and self._image.data is None)
+            self.count = self._readable + is_loss
 
     def read(self, index: int) -> Frame:
         """Return frame ``index``; raises InputError if it is damaged."""
+        if index == self._readable:
+            raise InputError(f"{self._name} is cut short: of the frames from {index} on nothing can be read: {_AGAIN}")
         with explain_damage(self._name if self.count == 1 else f"{self._name}: frame {index}", _ADVICE, inside=_INSIDE):
-            image = self._image if self.count == 1 else self._image.get_frame(index)
+            image = self._image if self._readable == 1 else self._image.get_frame(index)
             return _convert(image, self._name, index)
 
     def close(self) -> None:
@@ -53,7 +60,7 @@ def _convert(image: Any, name: str, index: int) -> Frame:
     header = {str(key).lower(): value for key, value in (image.header or {}).items()}
     if image.data is None or getattr(image, "incomplete_data", False) or _is_padded(image.data, header):
         # fabio fills what is missing with zeros, which would pass for a measurement
-        raise InputError(f"{name}: frame {index} is cut short: wait until it is written, or copy it again")
+        raise InputError(f"{name}: frame {index} is cut short: {_AGAIN}")
     data = np.asarray(image.data)
     if data.ndim > 2:
         data = data.reshape(data.shape[-2:]) if math.prod(data.shape[:-2]) == 1 else data

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from pyfai_grf.core.errors import InputError
 
-#: what a user may call a column; "-" is a column that does not count
-COLUMN_NAMES = ("q", "I", "sigma", "dq", "-")
+#: a column that does not count; "-" and nothing at all are understood too
+SKIPPED = "_"
+#: what a user may call a column
+COLUMN_NAMES = ("q", "I", "sigma", "dq", SKIPPED)
 
 _START = r"^[\s<(\[{\"'#]*"
 #: a prefix that programs put before the names of columns (Irena, GRASP, ATSAS), or none
@@ -20,11 +22,11 @@ _INTENSITY = re.compile(
 )
 _RESOLUTION = re.compile(
     rf"{_START}{_PREFIX}(?:d_?q(?![a-z])|d_?x\b|d?_?sig(?:ma)?_?q|delta_?q|q[ _]?(?:dev|err|sig)|q_?res|resolution"
-    r"|mean_?q|q_?mean|(?:sig(?:ma)?|err(?:or)?|std|unc(?:ertainty)?)[ _]*\(?q\b)",
+    r"|mean_?q|q_?mean|[δσ]_?q|(?:sig(?:ma)?|err(?:or)?|std|unc(?:ertainty)?)[ _]*\(?q\b)",
     re.IGNORECASE,
 )
 _ERROR = re.compile(
-    rf"{_START}{_PREFIX}(?:sig|err|std|stand|unc|d_?i(?![a-z])|d_?y\b|i_?(?:dev|err|unc|sig)|i\(q\)_?err|delta_?i|e\b|s_)",
+    rf"{_START}{_PREFIX}(?:sig|err|std|stand|unc|d_?i(?![a-z])|d_?y\b|i_?(?:dev|err|unc|sig)|i\(q\)_?err|delta_?i|e\b|s_|[δσ]_?i?(?![a-z]))",
     re.IGNORECASE,
 )
 #: what a third column may be called that is no error of the second
@@ -46,20 +48,20 @@ class Roles:
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """Return the columns that ``text`` names, as in "q,I,sigma" or "q,-,I".
+    """Return the columns that ``text`` names, as in "q,I,sigma" or "_,q,I".
 
     Raises
     ------
     InputError
-        If a name is not one of q, I, sigma, dq and -, is given twice, or q or I is missing.
+        If a name is not one of q, I, sigma, dq and _ (or -, or nothing), is given twice, or q or I is missing.
     """
     names = tuple(name.strip() for name in text.split(","))
-    known = {name.lower(): name for name in COLUMN_NAMES}
+    known = {**{name.lower(): name for name in COLUMN_NAMES}, "-": SKIPPED, "": SKIPPED}
     strange = [name for name in names if name.lower() not in known]
     if strange:
-        raise InputError(f"no column is called {strange[0]!r}: give names in order out of q, I, sigma, dq and - (skip)")
+        raise InputError(f"no column is called {strange[0]!r}: give names in order out of q, I, sigma, dq and _ (skip)")
     names = tuple(known[name.lower()] for name in names)
-    repeated = [name for name in COLUMN_NAMES if name != "-" and names.count(name) > 1]
+    repeated = [name for name in COLUMN_NAMES if name != SKIPPED and names.count(name) > 1]
     if repeated:
         raise InputError(f"{text!r} names {repeated[0]} twice")
     if "q" not in names or "I" not in names:
@@ -77,48 +79,32 @@ def assign_columns(columns: Sequence[str], width: int, where: str) -> Roles:
     """
     if len(columns) > width:
         raise InputError(f"{where}: {len(columns)} columns are named, {','.join(columns)}, and the table has {width}")
-    place = {name: columns.index(name) for name in columns if name != "-"}
+    place = {name: columns.index(name) for name in columns if name not in (SKIPPED, "-", "")}
     return Roles(place["q"], place["I"], place.get("sigma"), place.get("dq"))
 
 
-def find_names(lines: Sequence[str], width: int) -> tuple[str, ...]:
-    """Return the names of the columns if one of ``lines`` has as many words as the table columns; the last such."""
-    for line in reversed(lines):
-        text = re.sub(r"^.*?\bcolumns?\b(?: are)?\s*[:=|]\s*", "", line, flags=re.IGNORECASE)
-        piped = text.strip("| ").split("|")
-        for words in (piped, re.split(r"\s*[,;\t]\s*", text), re.split(r"\s{2,}", text), text.split()):
-            words = [word.strip(" \"'<>") for word in words if word.strip()]
-            if len(words) == width and not any(_is_number(word) for word in words) and not _are_letters(words):
-                return tuple(words)
-    return ()
+def find_kind(name: str) -> str:
+    """Return what a column of that name holds: "q", "I", "sigma" or "dq"; "" where the name does not say."""
+    for kind, pattern in (("dq", _RESOLUTION), ("sigma", _ERROR), ("q", _Q), ("I", _INTENSITY)):
+        if pattern.search(name):
+            return kind
+    return ""
 
 
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _are_letters(words: Sequence[str]) -> bool:
-    """Return whether the words are the letters that a spreadsheet puts above its columns."""
-    codes = [ord(word) for word in words if len(word) == 1]
-    return len(codes) == len(words) and codes == list(range(codes[0], codes[0] + len(codes)))
-
-
-def assign_roles(names: tuple[str, ...], width: int, where: str) -> Roles:
+def assign_roles(names: tuple[str, ...], width: int, where: str, doubtful: tuple[str, ...] = ()) -> Roles:
     """Return the roles of the columns of a table as its header names them; without names q, I and sigma, in order.
+
+    ``doubtful`` are words that may be the names where there are none: the order is asked for then.
 
     Raises
     ------
     InputError
         If it is not certain which column is the error of the intensity.
     """
-    if width == 2 and not names:
-        return Roles(0, 1)
-    if width == 3 and not names:
-        return Roles(0, 1, 2)
+    if not (names or doubtful) and width in (2, 3):
+        return Roles(0, 1) if width == 2 else Roles(0, 1, 2)
+    if not names:
+        raise _make_doubt(doubtful, width, where)
     errors = [i for i, name in enumerate(names) if _ERROR.search(name) and not _RESOLUTION.search(name)]
     widths = [i for i, name in enumerate(names) if _RESOLUTION.search(name)]
     others = [i for i in range(len(names)) if i not in errors and i not in widths]
@@ -132,17 +118,23 @@ def assign_roles(names: tuple[str, ...], width: int, where: str) -> Roles:
         return Roles(q, intensity, errors[0], resolution, names)
     if width == 2 and not (is_told and (errors or widths)):
         return Roles(q, intensity, None, None, names)
-    if width == 3 and resolution == 2 and not errors:
+    if width == 3 and not errors and (resolution == 2 or {q, intensity, resolution} == {0, 1, 2}):
         return Roles(q, intensity, None, resolution, names)
     is_third_open = width == 3 and (q, intensity) == (0, 1) and not errors and not widths and 2 not in found_i
     if is_third_open and not (is_told and _OTHER.search(names[2])):  # its name says nothing
         return Roles(0, 1, 2, None, names)
+    raise _make_doubt(names, width, where)
+
+
+def _make_doubt(names: tuple[str, ...], width: int, where: str) -> InputError:
     what = f" ({', '.join(names)})" if names else ""
-    raise InputError(
+    return InputError(
         f"{where}: {width} columns{what}, and no header that says which one is the error of the intensity: "
-        f"name them with --columns, for example --columns {_suggest(width)}"
+        f"name them, for example {_suggest(width)}",
+        "columns",
+        columns=_suggest(width),
     )
 
 
 def _suggest(width: int) -> str:
-    return ",".join(("q", "I", "sigma", "dq", *("-" * width))[:width]) if width > 2 else "q,I"
+    return ",".join(COLUMN_NAMES[: min(width, 4)])

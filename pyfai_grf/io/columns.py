@@ -118,11 +118,12 @@ def choose_unit(columns: Columns, unit: str | None) -> QUnit:
         found = f"calls its q unit {columns.unit!r}, which is not known" if columns.unit else "does not say its q unit"
         if not columns.unit and is_ambiguous(columns.axis):
             found += f" and calls the abscissa {columns.axis!r}, which may be q / 2 pi; if it is q"
-        raise InputError(f"{columns.where}: the file {found}: give --unit nm or --unit A")
+        raise InputError(f"{columns.where}: the file {found}: state it, nm^-1 or A^-1", "unit")
     if said is not None and asked is not None and said != asked:
         raise InputError(
-            f"{columns.where}: --unit {unit} contradicts the file, whose q unit is {columns.unit!r}: "
-            "leave --unit out, or correct the file if it is wrong"
+            f"{columns.where}: the unit {unit} that was given contradicts the file, whose q unit is {columns.unit!r}: "
+            "leave it out, or correct the file if it is wrong",
+            "own unit",
         )
     if said is not None:
         return QUnit(said, columns.unit, "file")
@@ -153,7 +154,9 @@ def check_curve(columns: Columns) -> None:
     if negative > _MOST_NEGATIVE * q.size:
         raise InputError(
             f"{where}: {negative} of {q.size} values in the column of q are negative (down to {np.nanmin(q):g}): "
-            "that is not q; if another column is, name the columns with --columns"
+            "that is not q; if another column is, name the columns",
+            "columns",
+            columns="_,q,I",
         )
     if columns.slit:
         raise InputError(

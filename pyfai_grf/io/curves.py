@@ -33,7 +33,7 @@ def read_curves(source: str | Path, unit: str | None = None, columns: Sequence[s
         and text tables.
     unit : unit of q ("nm", "A", ...) for a file that does not say it. It never overrides a file that does.
     columns : for a text table whose header does not settle it, the names of its columns in order: "q", "I", "sigma",
-        "dq", and "-" for one that does not count.
+        "dq", and "_" for one that does not count.
 
     Returns
     -------

@@ -93,7 +93,9 @@ class ResultsWriter:
             self._lock.release()
             raise InputError(
                 f"cannot write {self.path}: {describe_problem(problem)}; its first {self.count} rows are kept, "
-                f"'pyfai-grf export {self.path}' completes it once that is mended"
+                "export completes it once that is mended",
+                "export",
+                path=self.path,
             ) from None
 
     def close(self) -> None:
@@ -196,13 +198,13 @@ def export(path: str | os.PathLike[str], output: str | os.PathLike[str] | None =
     if output is not None and target.exists():
         raise InputError(f"{target} exists already: choose another name or remove it")
     check_regular_file(path)
-    advice = f"wait for it, or write the complete file elsewhere: pyfai-grf export {path} -o OTHER.h5"
-    with OutputLock(path, advice) if output is None else nullcontext() as lock:
+    advice = "wait for it, or write the complete file elsewhere"
+    with OutputLock(path, advice, hint="export elsewhere", path=path) if output is None else nullcontext() as lock:
         with _open_results(path) as h5:
             count = _check_content(path, h5)
             is_complete = "end_time" in h5["prediction"]
             if lock is not None:
-                _check_writer(path, h5, lock, advice)
+                _check_writer(path, h5, lock, advice, "export elsewhere")
         if not is_complete:
             _complete(path, target)
         elif output is not None:
@@ -236,10 +238,10 @@ def _check_content(path: Path, h5: h5py.File) -> int:
 
 def _complete(path: Path, target: Path) -> None:
     """Write the complete form of ``path`` beside ``target`` and put it in its place at one stroke."""
-    advice = f"; the rows in {path} are kept, 'pyfai-grf export {path}' completes it once that is mended"
+    advice = f"; the rows in {path} are kept, export completes it once that is mended"
     # closed in this order: the source before its place is taken
     with (
-        replace_file(target, advice) as draft,
+        replace_file(target, advice, hint="export", path=path) as draft,
         _open_results(path) as source,
         DiskReserve(target.resolve().parent) as reserve,
     ):
@@ -271,16 +273,17 @@ def _write_entries(source: h5py.File, h5: h5py.File, file: WatchedFile) -> None:
             file.check()
 
 
-def _check_writer(path: Path, h5: h5py.File, lock: OutputLock, advice: str) -> None:
+def _check_writer(path: Path, h5: h5py.File, lock: OutputLock, advice: str, hint: str = "") -> None:
     """Refuse to replace a file under a run that still appends to it."""
     if "end_time" in h5["prediction"]:
         return
     with _describe_damage(path):
         pid, host = int(h5["prediction"].attrs["writer_pid"]), str(h5["prediction"].attrs["writer_host"])
     if host != socket.gethostname():
-        raise InputError(f"{path} was being written on {host}, and whether it still is cannot be seen here: {advice}")
+        message = f"{path} was being written on {host}, and whether it still is cannot be seen here: {advice}"
+        raise InputError(message, hint, path=path)
     if not lock.is_held and pid != os.getpid() and is_running(pid):  # without a lock the number has to do
-        raise InputError(f"{path} is being written by process {pid}: {advice}")
+        raise InputError(f"{path} is being written by process {pid}: {advice}", hint, path=path)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles, find_names
+from pyfai_grf.io.column_names import find_doubtful, find_names, find_units
+from pyfai_grf.io.column_roles import Roles, assign_columns, assign_roles
 from pyfai_grf.io.columns import Columns, find_factor, is_ambiguous, is_angle
 from pyfai_grf.io.pdh_footer import is_pdh_footer, read_pdh_footer
 from pyfai_grf.io.slit import describe_width, find_in_header, is_smeared_name
@@ -64,7 +65,7 @@ def read_text_columns(path: Path, columns: Sequence[str] | None = None) -> Colum
 
     Parameters
     ----------
-    columns : names of the columns in order ("q", "I", "sigma", "dq", "-" for one that does not count), for a table
+    columns : names of the columns in order ("q", "I", "sigma", "dq", "_" for one that does not count), for a table
         whose header does not settle it; further columns do not count.
 
     Raises
@@ -83,7 +84,7 @@ def read_text_columns(path: Path, columns: Sequence[str] | None = None) -> Colum
         roles = assign_columns(columns, width, str(path))
     else:
         _check_map(table, path)
-        roles = assign_roles(find_names(near, width), width, str(path))
+        roles = assign_roles(find_names(near, width), width, str(path), find_doubtful(near, width))
     # names may stand above a line of units
     names = find_names([line for line in near if not _ONLY_UNIT.search(line)], width) or roles.names
     name = names[roles.q] if names and columns is None else ""
@@ -114,7 +115,9 @@ def _check_map(table: TextTable, path: Path) -> None:
     if (negative > 0.1).all() and (positive > 0.1).all():
         raise InputError(
             f"{path}: the first two columns both run from negative to positive: a two-dimensional map, not a curve "
-            "(if they are q and I nevertheless, say so with --columns)"
+            "(if they are q and I nevertheless, name the columns)",
+            "columns",
+            columns="q,I",
         )
 
 
@@ -130,10 +133,12 @@ def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path, is_
     ``is_of_s``: the abscissa is called s, so that a unit counts only where it is said to be that of q.
     """
     axis = roles.names[roles.q] if roles.names else next((line for line in near if _is_axis_line(line)), "")
-    own = [line[:_MAX_WORDS] for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
+    own = [_spell_plainly(line[:_MAX_WORDS]) for line in header if not _FOREIGN.match(line.strip(" \t#;"))]
     matches = [_UNIT_LINE.search(line) for line in own]
-    matches += [_Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line) for line in near]
+    matches += [_Q_WITH_UNIT.search(line) or _ONLY_UNIT.search(line) for line in map(_spell_plainly, near)]
     found = [m.group(1) for m in matches if m and not (is_of_s and "q" not in m.group().lower())]
+    if roles.names and not is_of_s and (units := find_units(near, len(roles.names))):
+        found.append(_spell_plainly(units[roles.q]).strip("()[]{} "))
     found = [_close_brackets(unit) for unit in found if find_factor(unit) is not None]
     if len({find_factor(unit) for unit in found}) > 1:
         words = [repr(unit) for unit in dict.fromkeys(found)]
@@ -141,6 +146,11 @@ def _find_unit(header: list[str], near: list[str], roles: Roles, path: Path, is_
     if not found and not is_of_s:
         found = [_close_brackets(m.group(1)) for line in near if (m := _Q_WITH_OTHER_UNIT.search(line))]
     return (found[0] if found else ""), axis
+
+
+def _spell_plainly(line: str) -> str:
+    """Return the line with the unit of TeX, "$\\AA^{-1}$", as others write it."""
+    return line.replace("$", "").replace("\\AA", "A").replace("\\mathring{A}", "A")
 
 
 def _close_brackets(unit: str) -> str:

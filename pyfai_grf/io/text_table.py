@@ -53,7 +53,7 @@ def read_lines(path: Path) -> list[str]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # what spreadsheets call "Unicode text"
         return raw.decode("utf-16", errors="replace").splitlines()
     if b"\x00" in raw or sum(byte < 9 or 13 < byte < 32 for byte in raw[:4096]) > 16:
-        raise InputError(f"{path}: neither text nor HDF5: give a curve (for a detector frame: pyfai-grf analyze)")
+        raise InputError(f"{path}: neither text nor HDF5: give a curve, not a detector frame", "frame")
     try:
         return raw.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:

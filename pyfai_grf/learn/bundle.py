@@ -128,10 +128,9 @@ class Model:
         InputError
             If one has no positive invariant.
         """
-        # the training command that is offered makes a model of the same spectrum
-        spectrum = self.spectrum.text
-        name = self.name if spectrum == DEFAULT_SPECTRUM else f"{self.name} --spectrum {spectrum}"
-        on_grid = [resample(points, self.q_nm1, name) for points in curves]
+        # the model to train instead, where one does not cover the range, is one of the same spectrum
+        spectrum = "" if self.spectrum.text == DEFAULT_SPECTRUM else self.spectrum.text
+        on_grid = [resample(points, self.q_nm1, self.name, spectrum) for points in curves]
         intensity, sigma = (np.array([getattr(c, part) for c in on_grid]) for part in ("intensity", "sigma"))
         features = compute_features(self.spec, intensity, sigma if self.spec.noise == "counts" else None)
         held = self.projection.hold_noise(features.values, self.spec.noise_count)
@@ -200,7 +199,8 @@ def load_model(name_or_path: str | Path) -> Model:
     if not (path / DESCRIPTION).is_file():
         raise BundleError(
             f"there is no model {str(name_or_path)!r}: choose one of {', '.join(bundled) or '(none is bundled)'}, or "
-            f"the folder of a bundle that 'pyfai-grf train' made"
+            "the folder of a bundle",
+            "bundle",
         )
     try:
         model = _read(path)

@@ -48,7 +48,9 @@ def train_model(
     if fewest * 7 < _FEWEST_STRUCTURES:
         raise InputError(
             f"{settings.name}: {np.unique(examples.structure).size} structures are too few to fit, stop, calibrate and "
-            f"test: grow the library to {_FEWEST_STRUCTURES * 2} or more (pyfai-grf generate)"
+            f"test: grow the library to {_FEWEST_STRUCTURES * 2} or more",
+            "more structures",
+            count=_FEWEST_STRUCTURES * 2,
         )
     projection = fit_projection(examples.features[np.isin(part, ("fit", "stop"))])
     inside = examples.get_published(settings.material, settings.length_scale)

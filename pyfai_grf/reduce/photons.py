@@ -11,7 +11,7 @@ from pyfai_grf.reduce.binning import Binner, BinSums
 from pyfai_grf.reduce.gain import COUNTS, Scatter, measure_arc_scatter, measure_scatter
 
 _COUNTS = "counts"
-_ASSUMED = "counts assumed (the frame holds floating-point values)"
+_ASSUMED = "assumed counts (the frame holds floating-point values)"
 #: a variance that is off by that factor is a sigma off by 2.5: as of a curve's own errors, it is not believed then
 _CONTRADICTED = 6.25
 _SCATTER = "scatter of the pixels within a bin ({}, so these are no counts)"

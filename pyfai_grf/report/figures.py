@@ -30,9 +30,12 @@ from pyfai_grf.report.panels import (
     draw_parameter,
     draw_scatter,
     label_parameter,
+    wrap_long_reason,
 )
 
 _DPI = 160
+#: of the text under a picture
+_LETTERS_PER_INCH, _LINE_INCHES = 15.0, 0.16
 
 
 def make_bars(material: str, prediction: Prediction, index: int = 0) -> list[ParameterBar]:
@@ -80,12 +83,16 @@ def draw_analysis(
         If the picture cannot be written.
     """
     widths = [1.15, 1.15, 1.0] if frame is not None else [1.15, 1.0]
-    figure = Figure(figsize=(4.1 * sum(widths), 4.0), layout="constrained")
+    width = 4.1 * sum(widths)
+    reason = wrap_long_reason(bars, int(_LETTERS_PER_INCH * width))
+    figure = Figure(figsize=(width, 4.0 + _LINE_INCHES * len(reason)), layout="constrained")
     panels = list(figure.subplots(1, len(widths), width_ratios=widths))
     if frame is not None:
         draw_frame(panels.pop(0), frame)
     draw_curve(panels[0], curve, q_range_nm1)
     draw_bars(panels[1], bars, truth or {})
+    if reason:
+        figure.supxlabel("\n".join(reason), x=0.02, ha="left", fontsize=9, color=ORANGE, parse_math=False)
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     _save(figure, path)

@@ -15,6 +15,10 @@ from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.records import Curve, Prediction
 
 _SYMBOLS = {"a": "a", "porosity": "porosity", "layer_fraction": "layer fraction"}
+#: letters a line, and lines, that the panel of the bars has for a reason
+_PANEL_COLUMNS, _PANEL_LINES = 48, 6
+#: no picture says more of a reason; the results file keeps the whole
+_MOST_LINES, _CONTINUED = 16, " ... (the rest stands in the results file, sasprocess/reason)"
 BLUE, ORANGE, GREY, PALE = "#1f5a94", "#c8501e", "#7a7a7a", "#e4e4e4"
 
 
@@ -78,7 +82,8 @@ def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, flo
     reason = next((row.reason for row in bars if row.reason), "")
     top = 1.0
     if reason or not bars:
-        lines = textwrap.wrap(f"not applicable: {reason}" if bars else "no prediction", 48)[:6]
+        text = "not applicable, for the reason below" if wrap_long_reason(bars) else f"not applicable: {reason}"
+        lines = textwrap.wrap(text if bars else "no prediction", _PANEL_COLUMNS)
         panel.text(0, top, "\n".join(lines), va="top", fontsize=9, color=ORANGE, linespacing=1.3, parse_math=False)
         top -= 0.05 + 0.058 * len(lines)
     else:
@@ -87,6 +92,17 @@ def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, flo
     step = min(0.31, top / max(len(bars), 1))
     for number, row in enumerate(bars):
         _draw_row(panel, row, (top - number * step, step), truth.get(row.name))
+
+
+def wrap_long_reason(bars: Sequence[ParameterBar], columns: int = 120) -> list[str]:
+    """Return the lines, of ``columns`` letters, of a reason that is too long for the panel of the bars; [] if it fits.
+
+    A reason beyond all measure ends with an ellipsis and the place where the whole of it stands.
+    """
+    reason = next((f"not applicable: {row.reason}" for row in bars if row.reason), "")
+    if len(textwrap.wrap(reason, _PANEL_COLUMNS)) <= _PANEL_LINES:
+        return []
+    return textwrap.wrap(reason, columns, max_lines=_MOST_LINES, placeholder=_CONTINUED)
 
 
 def _draw_row(panel: Axes, row: ParameterBar, band: tuple[float, float], truth: float | None) -> None:

@@ -105,6 +105,30 @@ def test_a_run_without_a_file_is_resumed_from_the_start(model: Model, tmp_path: 
     assert len(read_results(tmp_path / "new.h5")[1]) == 1
 
 
+def test_a_file_that_changed_under_its_name_is_not_mixed_in(model: Model, tmp_path: Path) -> None:
+    def _resume(path: Path, digests: dict[str, str] | None) -> None:
+        settings = SETTINGS if digests is None else {**SETTINGS, "digests": digests}
+        with Recorder(model, settings, "test", Outputs(path, is_resumed=True)) as recorder:
+            recorder.record(make_curve(model, len(recorder.done)))
+
+    digests = {"geometry": "a1", "mask": "b2"}
+    new, old = tmp_path / "new.h5", tmp_path / "old.h5"
+    for path, known in ((new, digests), (old, None)):
+        _resume(path, known)
+        _resume(path, digests)  # the same again; a file from before there were digests goes on too
+        assert len(read_results(path)[1]) == 2
+    assert read_results(new)[0].settings["digests"] == digests
+    kept = new.read_bytes()
+    for now, said in (
+        ({**digests, "mask": "c3"}, "what its mask m.edf held has changed since"),
+        ({"geometry": "d4", "mask": "c3"}, "what its geometry and mask m.edf held"),
+        ({"geometry": "a1"}, "mask"),
+    ):
+        with pytest.raises(InputError, match=f"cannot be resumed: .*{said}.*: restore it, or write another file$"):
+            _resume(new, now)
+    assert new.read_bytes() == kept
+
+
 def test_other_settings_are_not_mixed_in(model: Model, tmp_path: Path) -> None:
     outputs = Outputs(tmp_path / "out.h5")
     with Recorder(model, SETTINGS, "test", outputs) as recorder:

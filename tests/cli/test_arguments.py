@@ -13,6 +13,7 @@ import pytest
 
 from pyfai_grf.cli import main
 from pyfai_grf.cli.arguments import (
+    ArgumentParser,
     add_curve_arguments,
     add_window_arguments,
     check_outputs,
@@ -203,7 +204,9 @@ def test_odd_configurations_do_not_stop_the_check(folder: Path) -> None:
 
 
 def _parse(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
+    parser = ArgumentParser()
+    parser.add_argument("-o", "--output")
+    parser.add_argument("-v", "--verbose", action="store_true")
     add_curve_arguments(parser)
     add_window_arguments(parser)
     options = parser.parse_args(words)
@@ -212,9 +215,27 @@ def _parse(*words: str) -> argparse.Namespace:
 
 
 def test_flags_become_values() -> None:
-    options = _parse("--unit", "A", "--columns", "q,-,I,sigma", "--q-min", "0.04", "--q-max", "2.5")
-    assert vars(options) == {"unit": "A", "columns": ("q", "-", "I", "sigma"), "q_min": 0.04, "q_max": 2.5}
-    assert set(vars(_parse()).values()) == {None}
+    options = vars(_parse("--unit", "A", "--columns", "q,_,I,sigma", "--q-min", "0.04", "--q-max", "2.5"))
+    assert options.items() >= {"unit": "A", "columns": ("q", "_", "I", "sigma"), "q_min": 0.04, "q_max": 2.5}.items()
+    assert set(vars(_parse()).values()) == {None, False}
+
+
+@pytest.mark.parametrize(
+    "words", [("--columns", "-,q,I"), ("--columns=-,q,I",), ("--columns", ",q,I"), ("--col", "-,q,I")]
+)
+def test_a_value_may_begin_with_a_minus_sign(words: tuple) -> None:
+    for before, after in ((("-v",), ()), ((), ("-v",))):
+        options = _parse(*before, *words, *after)
+        assert (options.columns, options.verbose) == (("_", "q", "I"), True)
+    assert _parse("-o", "-x.h5", "--q-min", "1").output == _parse("--output", "-x.h5").output == "-x.h5"
+    assert _parse("--q-min", "-0e-3").q_min == 0
+
+
+@pytest.mark.parametrize("words", [("--output", "-v"), ("-o", "--verbose"), ("--output", "--", "x"), ("--columns",)])
+def test_an_option_is_no_value(words: tuple, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _parse(*words)
+    assert "expected one argument" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

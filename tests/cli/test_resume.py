@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from pyfai_grf.cli import main
+from pyfai_grf.frames.images import read_frames, read_mask
 from pyfai_grf.io.results import read_results
 from pyfai_grf.virtual_instrument.exposure import write_frame, write_geometry, write_mask
 from pyfai_grf.virtual_instrument.sample import simulate_frames
@@ -69,6 +72,48 @@ def test_a_killed_run_goes_on(folder: Path, tmp_path: Path) -> None:
     # a third time there is nothing left to do but the broken frame
     assert main([*list_arguments(folder, cut), "--resume"]) == 1
     assert len(read_results(cut)[1]) == len(expected)
+
+
+@pytest.mark.parametrize("changed", ["setup.poni", "mask.edf"])
+def test_a_geometry_or_mask_that_changed_under_its_name(
+    changed: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("setup.poni", "mask.edf", "frame_000.cbf", "frame_001.cbf"):
+        shutil.copy(folder / name, tmp_path / name)
+    arguments = list_arguments(tmp_path, tmp_path / "out.h5")
+    assert main(arguments) == 0
+    assert main([*arguments, "--resume"]) == 0
+    path = tmp_path / changed
+    if changed == "mask.edf":
+        mask = read_mask(path)
+        mask[:5] = True
+        write_mask(path, mask)
+    else:
+        path.write_text(path.read_text().replace("Wavelength: 1", "Wavelength: 1.0"))
+    capsys.readouterr()
+    assert main([*arguments, "--resume"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    name = "geometry" if changed == "setup.poni" else "mask"
+    assert f"cannot be resumed: what its {name} {path} held has changed since" in line
+    assert len(read_results(tmp_path / "out.h5")[1]) == 2
+
+
+def test_a_cut_stack_is_a_failed_frame(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = np.array([next(read_frames(folder / f"frame_00{n}.cbf")).data for n in range(3)])
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, frames, photometric="minisblack")
+    arguments = list_arguments(folder, tmp_path / "out.h5")
+    start = arguments.index("--poni")
+    command = ["analyze", str(path), *[word for word in arguments[start:] if word != "--quiet"], "--overwrite"]
+    assert main(command) == 0
+    assert len(read_results(tmp_path / "out.h5")[1]) == 3
+    path.write_bytes(path.read_bytes()[: int(1.5 * frames[0].nbytes)])
+    capsys.readouterr()
+    assert main(command) == 1
+    said = capsys.readouterr()
+    (line,) = (line for line in said.err.splitlines() if "warning" not in line)
+    assert "stack.tif is cut short: of the frames from 1 on nothing can be read" in line
+    assert "1 inputs could not be used as they are" in said.out
 
 
 def test_what_cannot_be_resumed_is_said(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,3 +34,4 @@ def test_a_q_range_travels_between_processes() -> None:
     )
     again = pickle.loads(pickle.dumps(problem))
     assert (str(again), again.grid, again.covered_nm1) == (str(problem), problem.grid, problem.covered_nm1)
+    assert (again.hint, again.facts) == (problem.hint, problem.facts)

@@ -56,7 +56,7 @@ def test_angle_is_named_as_such(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", ["", "pixel", "r_mm", "arbitrary", "eV", "1/cm", "d_A"])
 def test_unknown_unit_is_not_guessed(unit: str) -> None:
-    with pytest.raises(InputError, match=r"unknown q unit.*--unit nm or --unit A"):
+    with pytest.raises(InputError, match=r"unknown q unit.*give one of nm\^-1, A\^-1$"):
         parse_q_unit(unit)
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from pyfai_grf.cli.hints import word_problem
 from pyfai_grf.core.errors import QRangeError, TrainingGrid
 from pyfai_grf.core.records import Points
 from pyfai_grf.features.coverage import check_coverage, suggest_grid
@@ -41,13 +42,12 @@ def test_coverage_message_says_what_to_do(q, hint):
     assert "needs 0.04 to 3 per nm" in message or "needs 0.04 to 3:" in message
     assert ("is q, read as" in message) == (hint is not None)
     assert hint is None or hint in message
-    command = re.search(
-        r"pyfai-grf train --material two-phase-low-porosity --q-min (\S+) --q-max (\S+) --q-points (\d+)"
-        r"( --length-scale \S+)? -o my-model",
-        message,
-    )
-    grid = np.linspace(float(command[1]), float(command[2]), int(command[3]))
-    check_coverage(make_points(q), grid)  # the model that the command trains takes the curve
+    offered = re.search(r"for (\d+) points from (\S+) to (\S+) per nm( and lengths \S+ times|$)", message)
+    grid = np.linspace(float(offered[2]), float(offered[3]), int(offered[1]))
+    check_coverage(make_points(q), grid)  # the model that is offered takes the curve
+    command = word_problem(caught.value).removeprefix(message)
+    values = rf"--q-min {offered[2]} --q-max {offered[3]} --q-points {offered[1]}( --length-scale \S+)? -o my-model"
+    assert re.fullmatch(rf" \(pyfai-grf train --material two-phase-low-porosity {values}\)", command)
 
 
 def test_coverage_tolerates_one_step_at_the_ends():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,44 @@ def test_errors_that_the_scatter_contradicts_are_not_believed(photons):
     assert any("not believed" in text for text in list_warnings(points))
     # the mean over the curve of the variance ratio: 16 windows of 30 % each in sigma
     assert np.mean(np.log(points.sigma / true_sigma)) == pytest.approx(0, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("noise_model", "name"),
+    [
+        (None, "the errors given"),
+        ("counts", "the errors taken from counts"),
+        ("assumed counts (the frame holds floating-point values)", "the errors taken from assumed counts"),
+        ("counts of 3 each, as given", "the errors taken from counts of 3 each"),
+        (
+            "scatter of the pixels within a bin (negative values)",
+            "the errors taken from scatter of the pixels within a bin",
+        ),
+        ("pyFAI's error model", "the errors taken from pyFAI's error model"),
+    ],
+)
+def test_errors_are_named_for_what_they_come_from(noise_model, name):
+    """Nobody has given errors that were counted, and what is stored names the errors that are used."""
+    intensity, true_sigma, _ = draw_counts(1e7)
+    metadata = {} if noise_model is None else {"noise_model": noise_model}
+    right = clean_curve(Curve(GRID, intensity, true_sigma, metadata=metadata)).metadata
+    assert (right["noise_model"], right.get("warnings")) == (noise_model or "given", None)
+    wrong = clean_curve(Curve(GRID, intensity, true_sigma / 5, metadata=metadata)).metadata
+    (text,) = wrong["warnings"]
+    assert re.match(rf"{name} are \S+ times too small for the scatter of \d+% of the points", text)
+    assert text.endswith("not believed, errors are taken from that scatter")
+    assert wrong["noise_model"] == f"scatter of neighbouring points ({name} are not believed)"
+
+
+def test_errors_that_are_missing_are_named():
+    intensity, true_sigma, _ = draw_counts(1e7)
+    for sigma in (None, np.zeros(500), np.where(GRID < 2, np.nan, true_sigma)):
+        points = clean_curve(
+            Curve(GRID, intensity, sigma, metadata={"noise_model": "counts"} if sigma is not None else {})
+        )
+        assert points.metadata["noise_model"] == "scatter of neighbouring points"
+    some = clean_curve(Curve(GRID, intensity, np.where(GRID > 2.8, np.nan, true_sigma)))
+    assert some.metadata["noise_model"] == f"given; of {np.sum(GRID > 2.8)} points scatter of neighbouring points"
 
 
 @pytest.mark.parametrize("photons", [1e5, 1e6, 1e7, 1e9])

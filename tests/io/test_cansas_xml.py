@@ -89,7 +89,7 @@ def test_points_without_error_have_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (_make_root(_make_entry("t", _make_data(unit=None))), "--unit nm or --unit A"),
+        (_make_root(_make_entry("t", _make_data(unit=None))), r"state it, nm\^-1 or A\^-1$"),
         (_make_root(_make_entry("t", _make_data())).replace("1/A", "1/nm", 1), "q in several units"),
         (_make_root(_make_entry("t", "<SASdata></SASdata>")), "no points with Q and I"),
         (_make_root(_make_entry("t", "<SASdata><Idata><Q>1</Q></Idata></SASdata>")), "no points with Q and I"),

@@ -7,14 +7,15 @@ import itertools
 import pytest
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.io.column_roles import assign_columns, assign_roles, find_names, parse_columns
+from pyfai_grf.io.column_names import find_doubtful, find_names
+from pyfai_grf.io.column_roles import assign_columns, assign_roles, parse_columns
 
 Places = tuple[int, int, int | None, int | None]
 
 
 def find_places(*lines: str, width: int) -> Places:
     """Return the places of q, I, sigma and dq in a table of ``width`` columns under ``lines``."""
-    roles = assign_roles(find_names(lines, width), width, "c.dat")
+    roles = assign_roles(find_names(lines, width), width, "c.dat", find_doubtful(lines, width))
     return roles.q, roles.intensity, roles.sigma, roles.resolution
 
 
@@ -33,7 +34,7 @@ NIST = "The 6 columns are | Q (1/A) | I(Q) (1/cm) | std. dev. I(Q) (1/cm) | sigm
         (NIST, 6, (0, 1, 2, 3)),
         ("<X>\t<Y>\t<dY>\t<dsigQ>", 4, (0, 1, 2, 3)),  # SasView
         ("q  exp_intensity  error  model_intensity", 4, (0, 1, 2, None)),  # FoXS, AUSAXS
-        ("sExp jExp Err jReg iReg", 5, (0, 1, 2, None)),  # GNOM
+        ("sExp  jExp  Err  jReg  iReg", 5, (0, 1, 2, None)),  # GNOM
         ("DSM_Qvec DSM_Int DSM_Error DSM_dQ", 4, (0, 1, 2, 3)),  # Irena
         ("Columns = Q  I  dI  dQ", 4, (0, 1, 2, 3)),  # pyirena
         ("     Q             I(Q)           Error             dQ", 4, (0, 1, 2, 3)),  # BioXTAS RAW
@@ -41,7 +42,8 @@ NIST = "The 6 columns are | Q (1/A) | I(Q) (1/cm) | std. dev. I(Q) (1/cm) | sigm
         ("<X> <Y> <dQ> <dY>", 4, (0, 1, 3, 2)),
         ("I(q),err,q", 3, (2, 0, 1, None)),
         ("q(1/A) I(q) sigma(I) sigma(q)", 4, (0, 1, 2, 3)),
-        ("time q I err", 4, (1, 2, 3, None)),
+        ("q dq I", 3, (0, 2, None, 1)),
+        ("time  q  I  err", 4, (1, 2, 3, None)),
     ],
 )
 def test_names_of_programs(header: str, width: int, places: Places) -> None:
@@ -63,17 +65,6 @@ def test_without_names_the_order_is_the_usual_one(lines: tuple[str, ...], width:
     assert find_places(*lines, width=width) == (0, 1, 2 if width == 3 else None, None)
 
 
-def test_the_line_nearest_to_the_table_counts() -> None:
-    assert find_names(["sample in water", "I dI q", "40"], 3) == ("I", "dI", "q")
-    assert find_names(["I dI q", "Å⁻¹ cm⁻¹ cm⁻¹"], 3) == ("Å⁻¹", "cm⁻¹", "cm⁻¹")
-
-
-@pytest.mark.parametrize("line", ["A\tB\tC", "B C D", "0.1 0.2 0.3", "1 nan inf", "q I", "q I dI dQ", ""])
-def test_lines_that_name_no_three_columns(line: str) -> None:
-    """Numbers, the letters of a spreadsheet, too few or too many words."""
-    assert find_names([line], 3) == ()
-
-
 @pytest.mark.parametrize("name", ["dQ", "sigma(q)", "err_q", "Q_err", "q error", "std Q", "resolution", "dx"])
 def test_width_in_q_is_never_the_error_of_the_intensity(name: str) -> None:
     assert find_places(f"Q(1/nm),I,{name}", width=3) == (0, 1, None, 2)
@@ -92,7 +83,7 @@ def test_third_name_may_be_of_any_language(name: str) -> None:
         "q I weight",
         "q I n_pixels",
         "q I model",
-        "q dq I",
+        "time q I err",  # single blanks stand within names too
         "mean I q",  # the third is q, so it is no error
         "q err",
         "sigma I",
@@ -106,7 +97,8 @@ def test_what_is_not_certain_is_asked_for(header: str) -> None:
     width = len(header.split())
     with pytest.raises(InputError, match=rf"^c\.dat: {width} columns") as caught:
         find_places(header, width=width)
-    assert header.replace(" ", ", ") in str(caught.value)
+    if find_names([header], width) or find_doubtful([header], width):
+        assert header.replace(" ", ", ") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -56,8 +56,8 @@ def test_what_is_wrong_with_every_entry_is_said_once_and_counted(series: Path) -
     curves, problems = collect_curves(series, "A")
     assert curves == []
     assert [str(problem).partition(": ")[2][:45] for problem in problems] == [
-        "--unit A contradicts the file, whose q unit i",
-        "the same holds for 3 more in it: --unit A con",
+        "the unit A that was given contradicts the fil",
+        "the same holds for 3 more in it: the unit A t",
     ]
 
 

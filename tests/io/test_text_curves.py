@@ -71,7 +71,7 @@ def test_user_stands_above_the_header(tmp_path: Path) -> None:
 )
 def test_uncertain_columns_are_asked_for_with_a_command_that_works(header: str, width: int, tmp_path: Path) -> None:
     text = header + _table(*(Q, I, SIGMA, DQ, DQ, DQ)[:width])
-    with pytest.raises(InputError, match=rf"{width} columns.*--columns q,I,sigma") as caught:
+    with pytest.raises(InputError, match=rf"{width} columns.*for example q,I,sigma") as caught:
         _read(tmp_path, text)
     _check(_read(tmp_path, text, columns=str(caught.value).rpartition(" ")[2]))
 
@@ -120,7 +120,7 @@ def test_pdh_of_a_slit_is_refused(tmp_path: Path) -> None:
 
 def test_pdh_without_footer_or_with_a_damaged_one(tmp_path: Path) -> None:
     _check(_read(tmp_path, _make_pdh(footer=""), name="curve.pdh"))
-    with pytest.raises(InputError, match="--unit nm or --unit A"):
+    with pytest.raises(InputError, match=r"state it, nm\^-1 or A\^-1$"):
         _read(tmp_path, _make_pdh(footer=""), None, name="curve.pdh")
     with pytest.raises(InputError, match="damaged or incomplete XML"):
         _read(tmp_path, _make_pdh()[:-40], name="curve.pdh")
@@ -157,9 +157,7 @@ def test_metadata_tell_where_the_unit_comes_from(
     ],
 )
 def test_unit_of_s_is_not_that_of_q(header: str, tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"calls the abscissa 's.*', which may be q / 2 pi; if it is q: give --unit nm"
-    ):
+    with pytest.raises(InputError, match=r"calls the abscissa 's.*', which may be q / 2 pi; if it is q: state it"):
         _read(tmp_path, header + _table(Q, I, SIGMA), None)
     _check(_read(tmp_path, header + _table(Q, I, SIGMA), "nm"))
 

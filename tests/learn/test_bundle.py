@@ -73,9 +73,9 @@ def test_missing_sigma_is_estimated(model):
     np.testing.assert_allclose(with_sigma, without, rtol=0.02)
 
 
-def test_q_range_names_both_ranges_and_the_command(model):
+def test_q_range_names_both_ranges_and_what_to_train(model):
     q = np.linspace(0.3, 2.0, 100)
-    with pytest.raises(QRangeError, match=r"0\.3 .* 0\.05 .*pyfai-grf train") as caught:
+    with pytest.raises(QRangeError, match=r"0\.3 .* 0\.05 .*train a model .* from 0\.3 to 2 per nm$") as caught:
         model.predict_curve(Curve(q, expected_intensity(q, 3.0, 0.3)))
     assert isinstance(caught.value, InputError)
 

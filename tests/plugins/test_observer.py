@@ -138,7 +138,7 @@ def test_unit_of_the_result_counts(process: Any, frames: list[str], model: Model
     ("changes", "said", "results"),
     [
         ({"unit": "2th_deg"}, "scattering angle", 0),
-        ({"radial_range_min": 0.5, "radial_range_max": 2.0, "do_radial_range": True}, "pyfai-grf train", 3),
+        ({"radial_range_min": 0.5, "radial_range_max": 2.0, "do_radial_range": True}, "train a model", 3),
         ({"do_2D": True, "nbpt_azim": 30}, "2 dimensions", 0),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.image
@@ -97,6 +99,30 @@ def test_analysis_says_why_not(drawn: list[Figure], tmp_path: Path) -> None:
     draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=rows, q_range_nm1=(0.04, 3.0))
     assert f"not applicable: {REASON}" in _read_words(drawn[0])
     assert len(drawn[0].axes) == 2  # no frame, no panel for it
+
+
+@pytest.mark.parametrize("with_frame", [False, True])
+def test_a_long_reason_is_shown_whole(with_frame: bool, drawn: list[Figure], tmp_path: Path) -> None:
+    said = _make_prediction()
+    reason = "; ".join(f"reason {n}: {REASON}" for n in range(9))
+    rows = make_bars("two-phase-high-porosity", replace(said, reasons=("", reason)), index=1)
+    frame = _make_frame() if with_frame else None
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=rows, frame=frame)
+    (figure,) = drawn
+    assert f"not applicable: {reason}" in _read_words(figure)
+    figure.draw_without_rendering()  # at the figure's own resolution again
+    label: Any = figure._supxlabel  # type: ignore[attr-defined]
+    extent, page = label.get_window_extent(), figure.bbox
+    assert 0.7 * page.width < extent.width < page.width  # as wide as the picture, and no wider
+    assert extent.y1 < min(panel.get_tightbbox().y0 for panel in figure.axes)  # under all panels
+    _check_picture(tmp_path / "p.png")
+
+
+def test_an_endless_reason_says_where_the_rest_stands(drawn: list[Figure], tmp_path: Path) -> None:
+    rows = make_bars("two-phase-high-porosity", replace(_make_prediction(), reasons=("", f"{REASON}; " * 90)), index=1)
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=rows)
+    assert "... (the rest stands in the results file, sasprocess/reason)" in _read_words(drawn[0])
+    assert drawn[0].get_size_inches()[1] < 8
 
 
 def test_analysis_without_values_and_with_negative_points(drawn: list[Figure], tmp_path: Path) -> None:
