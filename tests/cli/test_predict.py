@@ -93,7 +93,7 @@ def test_advice_of_a_range_error_can_be_followed(run: Run, curves: Path, small_b
     bundle = tmp_path / "mine"
     assert run(*shlex.split(advice[1]), "--examples", 6000, "-o", bundle, "--quiet") == (0, "", "")
     row = json.loads(run("predict", curves / "short.dat", "--material", bundle, "--json").out)
-    # from 0.79 per nm on, beyond the shoulder, a curve hardly tells a: its interval, of one material in ten too short, says so
+    # from 0.79 per nm on, beyond the shoulder, a curve hardly tells a: its interval (too short for one in ten) says so
     assert abs(row["values"]["a"] - 3.0) < row["upper"]["a"] - row["lower"]["a"]
     assert row["upper"]["a"] > 1.5 * row["lower"]["a"]
 
