@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pyfai_grf.cli.arguments import (
@@ -49,12 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_material_argument(parser)
     add_output_arguments(parser, is_required=True)
     parser.add_argument("--mask", metavar="M", help="mask image, not zero where masked (pyFAI's convention)")
-    parser.add_argument("--dark", metavar="D", help="dark frame")
-    parser.add_argument("--flat", metavar="F", help="flat field")
+    parser.add_argument("--dark", metavar="D", help="dark frame; of a 'pattern_*.edf' the mean, as of a stack")
+    parser.add_argument("--flat", metavar="F", help="flat field; likewise")
     parser.add_argument(
         "--gain", type=parse_number(*_GAIN), metavar="G", help="values per photon (1, or told from the scatter)"
     )
-    parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent, averaged")
+    parser.add_argument("--background", metavar="B", help="frames of the empty cell or the solvent; likewise")
     parser.add_argument(
         "--background-scale",
         type=parse_number(*_BACKGROUND_SCALE),
@@ -85,11 +86,13 @@ def run(options: argparse.Namespace) -> int:
         reject_usage("--resume goes on frame by frame: run --average again from the start")
     from pyfai_grf.frames.images import announce_source
 
-    names = ("mask", "dark", "flat", "background", "background_scale", "gain")
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in ("mask", "background_scale", "gain")}
+    averaged = {name: _find_averaged(getattr(options, name)) for name in ("dark", "flat", "background")}
+    # a name alone is kept as it is: that is what results files state
+    given.update({name: found[0] if len(found) == 1 else found or None for name, found in averaged.items()})
     geometry = options.poni or options.config
     sources, missing = collect_sources(options.frames)
-    inputs = (*sources, geometry, options.mask, options.dark, options.flat, options.background, options.material)
+    inputs = (*sources, geometry, options.mask, *chain.from_iterable(averaged.values()), options.material)
     check_outputs((options.output, options.csv, options.plot), options.overwrite or options.resume, inputs)
     for first in () if options.resume else sources[:1]:  # decoded while libraries and model are loaded
         announce_source(first)
@@ -114,9 +117,18 @@ def run(options: argparse.Namespace) -> int:
         command=options.command_line,
         listen=printer,
     )
+    if options.resume and not (summary.rows or summary.problems or options.quiet):
+        print_line(f"every frame has its row in {options.output} already")
     if options.plot and (printer.first or options.resume):
         _draw(options, model, printer)
     return printer.conclude(summary, len(missing))
+
+
+def _find_averaged(pattern: str | None) -> list[str]:
+    """Return the files that a pattern names; they are averaged."""
+    from pyfai_grf.frames.images import find_sources
+
+    return [] if pattern is None else find_sources([pattern])
 
 
 def _draw(options: argparse.Namespace, model: Model, printer: Printer) -> None:

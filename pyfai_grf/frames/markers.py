@@ -16,6 +16,8 @@ _COPIES = ((65534, 65535), (2**31 - 1, 2**31), (2**32 - 2, 2**32))
 _NEGATIVE = (-1, -2)
 #: so small a part of the pixels makes no difference, whether it measures or not
 _FEW = 1e-4
+#: fewer pixels of one value are no gap
+_SEVERAL = 20
 _SAMPLE = 100_000
 
 
@@ -86,7 +88,7 @@ def are_markers(data: NDArray[Any], negative: BoolArray) -> bool:
     if not np.all((values == low) | (values == high)):
         return False
     if not np.isin((low, high), _NEGATIVE).all():
-        return _fill_gaps(negative)
+        return values.size >= _SEVERAL and _fill_gaps(negative)
     if not is_counted(data):
         return True
     dead = int(np.count_nonzero(values == _NEGATIVE[1]))

@@ -104,6 +104,11 @@ class Binner:
             self._dark_values, self._dark_exposure, _ = self._integrate(np.maximum(geometry.dark, 0.0), geometry.flat)
         self._offset = self._measure_offset()
 
+    @property
+    def has_dark(self) -> bool:
+        """Whether a dark is subtracted."""
+        return self._geometry.dark is not None
+
     def _measure_pixel_step(self) -> float:
         """Return the typical width of a pixel in q, in 1/nm."""
         if min(self.q_pixels.shape) < 2:

@@ -33,9 +33,18 @@ def digest_inputs(settings: ReductionSettings, geometry: Geometry) -> dict[str, 
     for name in ("mask", "dark", "flat"):
         image = getattr(geometry, name)
         digests[name] = "" if image is None else _digest_array(image)
-    if isinstance(settings.background, str | os.PathLike):
-        digests["background"] = _digest_file(settings.background)
+    digests["background"] = _digest_files(settings.background)
     return {name: digest for name, digest in digests.items() if digest}
+
+
+def _digest_files(given: Any) -> str:
+    """Return the SHA-256 of a file, or of those of several; "" for anything else."""
+    if isinstance(given, str | os.PathLike):
+        return _digest_file(given)
+    if not isinstance(given, list | tuple) or not all(isinstance(part, str | os.PathLike) for part in given):
+        return ""
+    parts = [_digest_file(part) for part in given]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest() if parts and all(parts) else ""
 
 
 def _digest_file(source: str | os.PathLike[str]) -> str:

@@ -270,3 +270,28 @@ def test_a_run_that_is_done_is_resumed_for_its_picture_alone(
     assert [asked["kind"] for asked in drawn] == ["series"]
     after = read_results(tmp_path / "out.h5")[1]
     assert [row.prediction.values for row in after] == [row.prediction.values for row in before]
+
+
+def test_a_background_of_several_files_is_their_mean(
+    run: Run, frames: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    """As a stack of them is; each is an input that no output may replace, and a run that is resumed knows them."""
+    given = [frames / "good_1.edf", "--poni", frames / "setup.poni", "--material", small_bundle, "--overwrite"]
+    scale = ("--background-scale", 0.2)
+    pattern = [*given, "--background", frames / "good_[23].edf", *scale, "-o", tmp_path / "out.h5"]
+    assert run("analyze", *pattern).status in (0, 1)
+    stack = np.stack([fabio.open(str(frames / f"good_{n}.edf")).data for n in (2, 3)])
+    with h5py.File(tmp_path / "stack.h5", "w") as file:
+        file["data"] = stack
+    assert run(
+        "analyze", *given, "--background", f"{tmp_path}/stack.h5::/data", *scale, "-o", tmp_path / "s.h5"
+    ).status in (0, 1)
+    (one,), (other,) = (read_results(tmp_path / name)[1] for name in ("out.h5", "s.h5"))
+    np.testing.assert_allclose(one.curve.intensity, other.curve.intensity)
+    provenance, _ = read_results(tmp_path / "out.h5")
+    assert provenance.settings["background"] == [str(frames / f"good_{n}.edf") for n in (2, 3)]
+    again = run("analyze", *[word for word in pattern if word != "--overwrite"], "--resume")
+    assert f"every frame has its row in {tmp_path / 'out.h5'} already" in again.out
+    refused = run("analyze", *pattern[:-1], frames / "good_3.edf")
+    assert refused.status in (1, 2)
+    assert "good_3.edf" in refused.err

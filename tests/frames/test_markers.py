@@ -78,6 +78,22 @@ def test_negative_floats_are_markers_only_in_a_copy_of_counts() -> None:
     assert np.argwhere(find_markers(single)).tolist() == [[3, 3]]
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.37])
+def test_markers_among_fractions(factor: float) -> None:
+    """A mean of frames keeps -1 and -2, counts times a factor scale them, some programs write -9999."""
+    mean = COUNTS * factor + 0.03
+    marked = np.zeros(COUNTS.shape, bool)
+    marked[GAP] = marked[2, 3] = True
+    for value in (-1.0, -9999.0, -1.0 * factor):
+        frame = mean.copy()
+        frame[marked] = value
+        frame[2, 3] = 2 * value if value > -2 else value
+        np.testing.assert_array_equal(find_markers(frame), marked)
+    single = mean.copy()
+    single[2, 2:4] = -7.0, -3.5
+    assert not find_markers(single).any()
+
+
 def test_nothing_but_markers_and_no_pixel() -> None:
     assert find_markers(np.full((4, 5), 2**32 - 1, np.uint32)).all()
     assert find_markers(np.full((4, 5), np.nan)).all()
