@@ -22,7 +22,7 @@ from pyfai_grf.theory.spectra import Spectrum
 _RANGE_SLACK, _RESIDUAL_SLACK = 0.1, 1.5
 #: part of the intensity that a model's own error may move a bin by, beside counting noise; how much worse than 99.9 %
 #: of the calibration data a fit may be; the largest flat background, in parts of I(q_max) (trained up to 0.5)
-_MODEL_ERROR, _MISFIT_SLACK, _BACKGROUND_LIMIT = 0.01, 1.5, 1.0
+_MODEL_ERROR, _MISFIT_SLACK, _BACKGROUND_LIMIT = 0.01, 2.5, 1.0
 #: of the derivatives by ln a and porosity; and what keeps columns apart that are alike
 _STEP, _RIDGE = 1e-3, 1e-12
 #: steps from the prediction to the best fit, and how long one may be in ln a and in porosity; the porosities fitted
