@@ -108,6 +108,11 @@ def select_window(curve: Curve, q_min: float | None = None, q_max: float | None 
     )
 
 
+def fill_masked(values: ArrayLike) -> FloatArray:
+    """Return an array of floats of the shape of ``values``, NaN where it was masked."""
+    return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
+
+
 def get_weight(points: Curve) -> FloatArray:
     """Return the weights (Q,) of the points in an average: their own, or q, the pixel count of a flat detector.
 

@@ -14,7 +14,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import get_material
 from pyfai_grf.core.records import Curve, Points
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.features.points import clean_curve, select_window
+from pyfai_grf.features.points import clean_curve, fill_masked, select_window
 from pyfai_grf.fit.family import Family
 from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_without, find_minimum
 from pyfai_grf.fit.target import make_target
@@ -123,8 +123,8 @@ def fit_curve(
         If the arrays are no curve, fewer than 20 points are left, or the material or the spectrum is not one.
     """
     factor = parse_q_unit(unit)
-    errors = None if sigma is None else _fill_masked(sigma)
-    curve = Curve(_fill_masked(q) * factor, _fill_masked(intensity), errors, metadata={"q_unit_from": "given"})
+    errors = None if sigma is None else fill_masked(sigma)
+    curve = Curve(fill_masked(q) * factor, fill_masked(intensity), errors, metadata={"q_unit_from": "given"})
     ends = (None if end is None else end * factor for end in (q_min, q_max))
     points = clean_curve(_exclude(curve, [(low * factor, high * factor) for low, high in exclude]))
     if q_min is not None or q_max is not None:
@@ -164,11 +164,6 @@ def fit_points(
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
     return _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5)
-
-
-def _fill_masked(values: ArrayLike) -> FloatArray:
-    """Return an array of floats, NaN where it was masked."""
-    return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
 
 
 def _exclude(curve: Curve, ranges: Sequence[tuple[float, float]]) -> Curve:
@@ -217,7 +212,7 @@ def _describe(
         add("spread", np.sqrt(shape.variance), (np.sqrt(span[0]), np.sqrt(span[1])))
     target, amplitudes = problem.target, minimum.amplitudes
     background = np.full(target.q_nm1.size, amplitudes.background)
-    upturn = amplitudes.upturn * (target.q_nm1 / target.q_nm1[0]) ** -minimum.power
+    upturn = amplitudes.upturn * target.rise(minimum.power)
     is_applicable, reason = verdict.is_applicable, verdict.reason
     if deviation["log_a"] > _UNKNOWN:
         is_applicable = False

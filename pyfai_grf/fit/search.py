@@ -43,12 +43,8 @@ class Problem:
     def solve(self, shape: Shape, power: float) -> Amplitudes:
         """Return the amplitudes of ``shape`` and of an upturn q^-``power``."""
         curve = self.target.average(self.family.evaluate(self.target.nodes, shape))
-        return solve_amplitudes(self.target, curve, self.has_background, self._rise(power))
-
-    def _rise(self, power: float) -> FloatArray | None:
-        if not self.has_upturn:
-            return None
-        return self.target.average((self.target.nodes / self.target.q_nm1[0]) ** -power)
+        rise = self.target.rise(power) if self.has_upturn else None
+        return solve_amplitudes(self.target, curve, self.has_background, rise)
 
 
 @dataclass(frozen=True)
@@ -64,10 +60,10 @@ class Minimum:
         return self.power if name == "power" else float(getattr(self.shape, name))
 
 
-def find_minimum(problem: Problem, starts: tuple[Shape, ...] = ()) -> Minimum:
-    """Return the best minimum that is reached from a grid of shapes and from ``starts``."""
+def find_minimum(problem: Problem) -> Minimum:
+    """Return the best minimum that is reached from a grid of shapes."""
     coarse = replace(problem, target=thin_target(problem.target))
-    found = [descend(coarse, shape, _P_START) for shape in (*_choose_starts(coarse), *starts)]
+    found = [descend(coarse, shape, _P_START) for shape in _choose_starts(coarse)]
     best = min(found, key=lambda end: end.amplitudes.chi2)
     return descend(problem, best.shape, best.power)
 
@@ -121,8 +117,7 @@ def draw_without(problem: Problem) -> FloatArray:
     flat = [np.ones(target.q_nm1.size)] if problem.has_background else []
     if not problem.has_upturn:
         return fit_columns(target, flat)
-    rises = (target.average((target.nodes / target.q_nm1[0]) ** -power) for power in np.arange(*P_FITTED, 0.1))
-    curves = [fit_columns(target, [rise, *flat]) for rise in rises]
+    curves = [fit_columns(target, [target.rise(power), *flat]) for power in np.arange(*P_FITTED, 0.1)]
     return min(curves, key=lambda curve: float(np.sum((target.intensity - curve) ** 2 / target.variance)))
 
 
@@ -155,5 +150,5 @@ def _draw(problem: Problem, minimum: Minimum, name: str, value: float) -> FloatA
     target, amplitudes = problem.target, minimum.amplitudes
     curve = amplitudes.scale * target.average(problem.family.evaluate(target.nodes, shape)) + amplitudes.background
     if amplitudes.upturn > 0:
-        curve = curve + amplitudes.upturn * target.average((target.nodes / target.q_nm1[0]) ** -power)
+        curve = curve + amplitudes.upturn * target.rise(power)
     return np.asarray(curve)

@@ -37,6 +37,10 @@ class Target:
         """Return (Q,) what the points see of ``values`` (K, Q) at the nodes."""
         return np.asarray((self.weights * values).sum(axis=0))
 
+    def rise(self, power: float) -> FloatArray:
+        """Return (Q,) what the points see of an upturn q^-``power`` that is 1 at the first q."""
+        return self.average((self.nodes / self.q_nm1[0]) ** -power)
+
 
 def make_target(points: Points, resolution: float | None = None) -> Target:
     """Return the target of a fit: variances without each point's own noise, and the average over bins.

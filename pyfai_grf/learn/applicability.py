@@ -112,18 +112,20 @@ def fit_expected(spec: FeatureSpec, features: Features, a: FloatArray, porosity:
     flat, low, high = np.ones_like(data), *_POROSITY_FITTED
     # outside these bounds the verdict on the values says enough
     a, porosity = np.maximum(a, 1e-3), np.clip(porosity, low, high)
-    curve = merged.average(_draw(spec, a, porosity, spectrum))
+    drawn = _draw(spec, a, porosity, spectrum)
+    curve = merged.average(drawn)
     solved, covariance, misfit = _solve(root, data, curve, flat)
     scale = np.abs(solved[:, 0])
     background, error = solved[:, 1] / scale, np.sqrt(covariance[:, 1, 1]) / scale
     for _ in range(_STEPS):
         slopes = _differentiate(spec, a, porosity, spectrum)
-        step, _, left = _solve(root, data, curve, flat, *(merged.average(curve * slope) for slope in slopes))
+        step, _, left = _solve(root, data, curve, flat, *(merged.average(drawn * slope) for slope in slopes))
         misfit = np.minimum(misfit, left)
         by_a, by_porosity = (step[:, n] / np.where(step[:, 0] > 0, step[:, 0], np.inf) for n in (2, 3))
         a = a * np.exp(np.clip(by_a, -_LONGEST, _LONGEST))
         porosity = np.clip(porosity + np.clip(by_porosity, -_LONGEST, _LONGEST), low, high)
-        curve = merged.average(_draw(spec, a, porosity, spectrum))
+        drawn = _draw(spec, a, porosity, spectrum)
+        curve = merged.average(drawn)
         misfit = np.minimum(misfit, _solve(root, data, curve, flat)[2])
     return Fit(misfit, background, error)
 

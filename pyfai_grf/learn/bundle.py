@@ -16,7 +16,7 @@ from pyfai_grf.core.errors import BundleError, InputError, describe_problem
 from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material
 from pyfai_grf.core.records import Curve, Points, Prediction
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.features.points import clean_curve
+from pyfai_grf.features.points import clean_curve, fill_masked
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
 from pyfai_grf.learn.applicability import fit_expected, join_reasons, judge_features, judge_fit, judge_values
@@ -99,11 +99,11 @@ class Model:
         InputError
             If an array has the wrong shape or cannot be a scattering curve.
         """
-        q = _fill_masked(q) * parse_q_unit(unit)
-        intensity = np.atleast_2d(_fill_masked(intensity))
+        q = fill_masked(q) * parse_q_unit(unit)
+        intensity = np.atleast_2d(fill_masked(intensity))
         if q.ndim != 1 or intensity.ndim != 2 or intensity.shape[1] != q.size:
             raise InputError(f"q has shape {q.shape} and intensity {intensity.shape}: give (Q,) and (Q,) or (N, Q)")
-        errors = None if sigma is None else np.atleast_2d(_fill_masked(sigma))
+        errors = None if sigma is None else np.atleast_2d(fill_masked(sigma))
         if errors is not None and errors.shape != intensity.shape:
             raise InputError(f"sigma has shape {errors.shape}, intensity {intensity.shape}: they must agree")
         metadata = {"q_unit_from": "given"}
@@ -164,11 +164,6 @@ class Model:
             "features": self.spec.to_json(),
             "regressors": {name: _describe(regressor) for name, regressor in self.regressors.items()},
         }
-
-
-def _fill_masked(values: Any) -> FloatArray:
-    """Return an array of floats, NaN where it was masked."""
-    return np.asarray(np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan), dtype=np.float64)
 
 
 def load_model(name_or_path: str | Path) -> Model:

@@ -67,8 +67,8 @@ def _find_no_counts(frame: Frame, binner: Binner, gain: float | None) -> str:
 def _scale(binner: Binner, frame: Frame, sums: BinSums, scatter: Scatter) -> Exposure:
     """Return the bins of a frame that are not counts as they are: counts times a gain, or none at all."""
     # on the pedestal that a dark takes off, scatter in proportion to the signal is in none to the values
-    is_counted = scatter.is_shared and not binner.has_dark
-    if is_counted or ((scatter.is_shared or scatter.is_narrow) and scatter.is_steady):
+    are_spread = scatter.is_shared and not binner.has_dark
+    if are_spread or ((scatter.is_shared or scatter.is_narrow) and scatter.is_steady):
         # neighbours may share photons: the scatter of single pixels is then too small, that of arcs is not
         gain = _measure_width(binner, sums) or scatter.gain
         if COUNTS[0] < gain < COUNTS[1]:

@@ -21,7 +21,7 @@ from scipy.special import ndtr
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.theory.scale_free import compute_scale_free_intensity
+from pyfai_grf.theory.scale_free import compute_scale_free_intensity, continue_porod
 from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
 #: the exponents and thresholds that the table covers; |T| = 3.2 is a porosity of 0.0007
@@ -55,7 +55,7 @@ class PowerFamily:
         result = np.exp(logarithm) / (1 + np.square(np.square(inside)))
         if x.size and x.max() > X_END:
             far = x > X_END
-            result[far] = _continue_porod(x[far], float(result[far][0]), threshold, n)
+            result[far] = continue_porod(x[far], np.array(threshold), result[far], X_END, PowerSpectrum(n))
         return np.asarray(result)
 
     def _select_line(self, n_place: float, t_place: float) -> FloatArray:
@@ -78,14 +78,6 @@ def _weigh(place: float) -> tuple[int, FloatArray]:
     t = place - first
     weights = np.array([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
     return first - 1, weights
-
-
-def _continue_porod(x: FloatArray, at_end: float, threshold: float, n: float) -> FloatArray:
-    """Return f beyond X_END, where it is ``at_end``: what is beside Porod's law falls with the next power of x."""
-    surface = 2 / np.pi * math.sqrt(PowerSpectrum(n).second_moment / 3) * math.exp(-(threshold**2) / 2)
-    porod = 2 * np.pi * surface
-    rest = at_end * X_END**4 / porod - 1
-    return np.asarray(porod * x**-4 * (1 + rest * (X_END / x) ** min(2.0, 2 * n - 5)))
 
 
 def build_family() -> PowerFamily:

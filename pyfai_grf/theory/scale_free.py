@@ -119,7 +119,7 @@ def _integrate_imaginary(x: FloatArray, threshold: FloatArray, spectrum: Spectru
     return result * 4 * np.pi / x**3
 
 
-def _continue_porod(
+def continue_porod(
     x: FloatArray, threshold: FloatArray, at_end: FloatArray, end: float, spectrum: Spectrum
 ) -> FloatArray:
     """Return f at ``x`` beyond ``end``, where f is ``at_end``: Porod's law, and a rest that falls with the next power.
@@ -168,7 +168,7 @@ def compute_scale_free_intensity(
     tail = points > end
     if tail.any():
         rows = threshold[:, np.newaxis]
-        result[:, tail] = _continue_porod(points[tail], rows, result[:, tail], end, spectrum)
+        result[:, tail] = continue_porod(points[tail], rows, result[:, tail], end, spectrum)
     return result.reshape(porosity.shape + x.shape)
 
 
@@ -185,7 +185,7 @@ def look_up_intensity(x: FloatArray, threshold: FloatArray, spectrum: Spectrum) 
     tail = x > table.x_end
     if tail.any():
         rows = np.broadcast_to(threshold, x.shape)[tail]
-        result[tail] = _continue_porod(x[tail], rows, result[tail], table.x_end, spectrum)
+        result[tail] = continue_porod(x[tail], rows, result[tail], table.x_end, spectrum)
     return result
 
 

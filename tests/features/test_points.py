@@ -9,7 +9,7 @@ import pytest
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
-from pyfai_grf.features.points import clean_curve, select_window
+from pyfai_grf.features.points import clean_curve, fill_masked, select_window
 from pyfai_grf.theory.closed_form import expected_intensity
 
 GRID = np.linspace(0.04, 3.0, 500)
@@ -209,3 +209,10 @@ def test_window():
     np.testing.assert_array_equal(select_window(curve, q_max=1.0).q_nm1, GRID[: inside[-1] + 2])
     with pytest.raises(InputError, match=r"0 points lie between 4 and inf per nm, the curve covers 0\.04 to 3"):
         select_window(curve, q_min=4.0)
+
+
+def test_masked_values_are_missing_ones():
+    filled = fill_masked(np.ma.array([1, 2, 3], mask=[False, True, False]))
+    np.testing.assert_array_equal(filled, [1.0, np.nan, 3.0])
+    assert filled.dtype == np.float64
+    assert not np.ma.isMaskedArray(filled)
