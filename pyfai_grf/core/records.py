@@ -60,10 +60,68 @@ class Points(Curve):
 
 
 @dataclass(frozen=True)
-class PredictionRow:
-    """What a model says of one curve; by parameter name, in the parameter's unit, NaN where it says nothing.
+class Fit:
+    """The expected curve that lies nearest to a measured one: scale x expected intensity + background + upturn.
 
-    ``lower`` and ``upper`` bound the 90 % prediction interval; ``reason`` is empty where the model applies.
+    Attributes
+    ----------
+    values, errors, lower, upper : name -> number: value, standard error and 90 % interval of "a" (nm), "porosity", and
+        "spectrum_n" and "spread" (standard deviation of ln a) where they were fitted.
+    chi2 : reduced chi-square.
+    q_nm1, curve, background, upturn : (Q,) the points that were given, the fitted intensity there, its flat background
+        and its upturn.
+    residual : (Q,) what is left, in standard errors of a point; NaN at points that were not fitted.
+    names, covariance : the P parameters as they are fitted, and their (P, P) covariance: "log_a", "u" (threshold
+        squared), "inverse_n", "variance" (of ln a), "power" (of the upturn), "scale", "background", "amplitude".
+    spectrum : "fitted", or the spectrum that was held.
+    model_error : relative, of the curve: what it is wrong by beside noise; 0 where noise explains all that is left.
+    runs : standard deviations by which the residuals have fewer changes of sign than noise has.
+    is_applicable, reason : True and "": it fits; True and a reason: within so many per cent, the intervals are wider
+        for it; False: it does not, and where.
+    """
+
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    lower: Mapping[str, float]
+    upper: Mapping[str, float]
+    chi2: float
+    q_nm1: FloatArray
+    curve: FloatArray
+    background: FloatArray
+    upturn: FloatArray
+    residual: FloatArray
+    names: tuple[str, ...]
+    covariance: FloatArray
+    spectrum: str
+    model_error: float
+    runs: float
+    is_applicable: bool
+    reason: str
+
+    @property
+    def correlations(self) -> FloatArray:
+        """The (P, P) correlations of the fitted parameters."""
+        size = np.sqrt(np.diag(self.covariance))
+        return np.asarray(self.covariance / np.outer(size, size))
+
+    @property
+    def worst(self) -> float:
+        """The largest residual in standard errors."""
+        return float(np.nanmax(np.abs(self.residual)))
+
+    def __str__(self) -> str:
+        """Return values with their intervals, and the verdict."""
+        numbers = (f"{n} {v:.4g} [{self.lower[n]:.4g}, {self.upper[n]:.4g}]" for n, v in self.values.items())
+        return f"{', '.join(numbers)}; chi-square {self.chi2:.3g}: {self.reason or 'fits'}"
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """What is said of one curve; by parameter name, in the parameter's unit, NaN where nothing is.
+
+    ``lower`` and ``upper`` bound the 90 % interval; ``reason`` is empty where the model applies. ``source`` says whose
+    answer it is: "model and fit" (the fit's, and the regressors agree), "fit", "model", "" where there is none.
+    ``model`` is what the regressors said by themselves where a fit was made too, ``fit`` that fit.
     """
 
     values: Mapping[str, float]
@@ -71,6 +129,9 @@ class PredictionRow:
     upper: Mapping[str, float]
     is_applicable: bool
     reason: str = ""
+    source: str = ""
+    model: PredictionRow | None = None
+    fit: Fit | None = None
 
     @classmethod
     def make_empty(cls, names: Sequence[str], reason: str) -> PredictionRow:
@@ -88,6 +149,8 @@ class Prediction:
     values, lower, upper : parameter name -> (N,); ``lower`` and ``upper`` bound the 90 % prediction interval.
     is_applicable : (N,) bool, whether the model may be asked about the curve at all.
     reasons : N strings, why not (empty where applicable).
+    source : N strings, whose answer it is: "model and fit", "fit", "model", "" (see ``PredictionRow``).
+    fit : the N fits, None where there is none; None altogether where none was asked for.
     """
 
     values: Mapping[str, FloatArray]
@@ -95,6 +158,8 @@ class Prediction:
     upper: Mapping[str, FloatArray]
     is_applicable: BoolArray
     reasons: tuple[str, ...]
+    source: tuple[str, ...] = ()
+    fit: tuple[Fit | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -107,7 +172,9 @@ class Prediction:
         values, lower, upper = (
             {name: float(column[n]) for name, column in part.items()} for part in (self.values, self.lower, self.upper)
         )
-        return PredictionRow(values, lower, upper, bool(self.is_applicable[n]), self.reasons[n])
+        source = self.source[n] if self.source else ""
+        fit = None if self.fit is None else self.fit[n]
+        return PredictionRow(values, lower, upper, bool(self.is_applicable[n]), self.reasons[n], source, None, fit)
 
     @classmethod
     def from_rows(cls, rows: Sequence[PredictionRow]) -> Prediction:
@@ -117,7 +184,16 @@ class Prediction:
             for part in ("values", "lower", "upper")
         )
         is_applicable = np.array([row.is_applicable for row in rows])
-        return cls(values, lower, upper, is_applicable, tuple(row.reason for row in rows))
+        fits = tuple(row.fit for row in rows)
+        return cls(
+            values,
+            lower,
+            upper,
+            is_applicable,
+            tuple(row.reason for row in rows),
+            tuple(row.source for row in rows),
+            None if all(fit is None for fit in fits) else fits,
+        )
 
 
 @dataclass(frozen=True)

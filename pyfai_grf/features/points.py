@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,8 @@ from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, Points
 from pyfai_grf.features.scatter import FEWEST_POINTS, compare_sigma, estimate_correlation, estimate_sigma
+
+CurveType = TypeVar("CurveType", bound=Curve)
 
 #: fewer points than this are not a curve that anything can be read from
 MIN_POINTS = 10
@@ -98,13 +101,20 @@ def select_window(curve: Curve, q_min: float | None = None, q_max: float | None 
             f"{np.nanmax(q):.3g}: choose a window of {MIN_POINTS} points or more"
         )
     return replace(
+        select_points(curve, part),
+        metadata={**curve.metadata, "q_window_nm1": [q_min, q_max]},
+        alternative=None if curve.alternative is None else select_window(curve.alternative, q_min, q_max),
+    )
+
+
+def select_points(curve: CurveType, part: BoolArray) -> CurveType:
+    """Return the points of ``curve`` that ``part`` (Q,) is true for; its alternative stays as it is."""
+    return replace(
         curve,
-        q_nm1=q[part],
+        q_nm1=np.asarray(curve.q_nm1)[part],
         intensity=curve.intensity[part],
         sigma=None if curve.sigma is None else curve.sigma[part],
         weight=None if curve.weight is None else curve.weight[part],
-        metadata={**curve.metadata, "q_window_nm1": [q_min, q_max]},
-        alternative=None if curve.alternative is None else select_window(curve.alternative, q_min, q_max),
     )
 
 

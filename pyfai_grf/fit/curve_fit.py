@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,60 +12,22 @@ from scipy.special import ndtr
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import get_material
-from pyfai_grf.core.records import Curve, Points
+from pyfai_grf.core.records import Curve, Fit, Points
 from pyfai_grf.core.units import parse_q_unit
-from pyfai_grf.features.points import clean_curve, fill_masked, select_window
+from pyfai_grf.features.points import clean_curve, fill_masked, select_points, select_window
 from pyfai_grf.fit.family import Family
-from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_without, find_minimum
+from pyfai_grf.fit.options import CALIBRATION_ERROR, FITTED, FitOptions
+from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_parts, draw_without, find_minimum
 from pyfai_grf.fit.target import make_target
-from pyfai_grf.fit.verdict import Verdict, judge_residual, widen_variance
+from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, widen_variance
 from pyfai_grf.theory.spectra import get_spectrum
 
-FITTED = "fitted"
 #: of a normal distribution, 90 % lie within that many standard deviations
 _INTERVAL = 1.6449
 #: fewer points do not tell scale, background, upturn and shape apart
 _FEWEST = 20
 #: a length known to less than a factor of 1.5 is none
 _UNKNOWN = 0.4
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The expected curve that fits best.
-
-    Attributes
-    ----------
-    values, errors, lower, upper : name -> number: value, standard error and 90 % interval of "a" (nm), "porosity", and
-        "spectrum_n" and "spread" (standard deviation of ln a) where they were fitted.
-    chi2 : reduced chi-square.
-    q_nm1, curve, background, upturn, residual : (Q,) the points used, the fitted intensity, its flat background and
-        its upturn, and the residuals in standard errors.
-    covariance : (P, P) of the parameters that ``names`` (P,) lists, as they are fitted: "log_a", "u" (threshold
-        squared), "inverse_n", "variance" (of ln a), "power" (of the upturn), "scale", "background", "amplitude".
-    is_applicable, reason : True and "": it fits; True and a reason: within so many per cent, the intervals are wider
-        for it; False: it does not, and where.
-    """
-
-    values: Mapping[str, float]
-    errors: Mapping[str, float]
-    lower: Mapping[str, float]
-    upper: Mapping[str, float]
-    chi2: float
-    q_nm1: FloatArray
-    curve: FloatArray
-    background: FloatArray
-    upturn: FloatArray
-    residual: FloatArray
-    names: tuple[str, ...]
-    covariance: FloatArray
-    is_applicable: bool
-    reason: str
-
-    def __str__(self) -> str:
-        """Return values with their intervals, and the verdict."""
-        numbers = (f"{n} {v:.4g} [{self.lower[n]:.4g}, {self.upper[n]:.4g}]" for n, v in self.values.items())
-        return f"{', '.join(numbers)}; chi-square {self.chi2:.3g}: {self.reason or 'fits'}"
 
 
 def fit_curve(
@@ -83,6 +45,7 @@ def fit_curve(
     resolution: float | None = None,
     spread: bool | None = None,
     exclude: Sequence[tuple[float, float]] = (),
+    calibration_error: float = CALIBRATION_ERROR,
 ) -> Fit:
     """Return the least-squares fit of scale x expected intensity + flat background + low-q upturn to a curve.
 
@@ -93,7 +56,8 @@ def fit_curve(
     Parameters
     ----------
     q, intensity, sigma : (Q,) array_like
-        The curve; without ``sigma`` the scatter of neighbouring points tells the errors.
+        The curve; without ``sigma`` the scatter of neighbouring points tells the errors. What is masked or not finite
+        is left out.
     material : str
         "two-phase-low-porosity" or "two-phase-high-porosity": a curve is the same for porosity and 1 - porosity.
     spectrum : str
@@ -111,6 +75,8 @@ def fit_curve(
         Whether a has a spread; None: where the spectrum is fitted.
     exclude : sequence of (float, float)
         Ranges of q that are left out, such as ice rings.
+    calibration_error : float
+        Relative standard error of q, by distance and wavelength: the interval of a contains it.
 
     Returns
     -------
@@ -125,54 +91,58 @@ def fit_curve(
     factor = parse_q_unit(unit)
     errors = None if sigma is None else fill_masked(sigma)
     curve = Curve(fill_masked(q) * factor, fill_masked(intensity), errors, metadata={"q_unit_from": "given"})
-    ends = (None if end is None else end * factor for end in (q_min, q_max))
-    points = clean_curve(_exclude(curve, [(low * factor, high * factor) for low, high in exclude]))
+    points = clean_curve(curve)
     if q_min is not None or q_max is not None:
+        ends = (None if end is None else end * factor for end in (q_min, q_max))
         points = clean_curve(select_window(points, *ends))
-    smearing = None if resolution is None else resolution * factor
-    return fit_points(points, material, spectrum, upturn, background, smearing, spread)
+    options = FitOptions(
+        spectrum,
+        upturn,
+        background,
+        None if resolution is None else resolution * factor,
+        spread,
+        tuple((low * factor, high * factor) for low, high in exclude),
+        calibration_error,
+    )
+    return fit_points(points, material, options, curve.q_nm1)
 
 
 def fit_points(
     points: Points,
     material: str = "two-phase-low-porosity",
-    spectrum: str = FITTED,
-    upturn: bool = True,
-    background: bool = True,
-    resolution: float | None = None,
-    spread: bool | None = None,
+    options: FitOptions | None = None,
+    q_nm1: FloatArray | None = None,
 ) -> Fit:
-    """Return the fit of a curve that has been cleaned; q in 1/nm, the rest as for :func:`fit_curve`."""
+    """Return the fit of a curve that has been cleaned; raises as :func:`fit_curve`.
+
+    The fitted curve is drawn at ``q_nm1`` (Q,), by default the points'; ``residual`` is NaN where that holds no point.
+    """
+    options = options or FitOptions()
     kind = get_material(material)
     if kind.phases != 2:
         raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
-    if points.q_nm1.size < _FEWEST:
-        raise InputError(f"{points.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
-    is_fitted = spectrum == FITTED
-    family = Family(None if is_fitted else get_spectrum(spectrum), is_fitted if spread is None else spread)
-    target = make_target(points, resolution)
-    problem = Problem(target, family, background, upturn)
+    used = select_points(points, ~options.find_excluded(points.q_nm1))
+    if used.q_nm1.size < _FEWEST:
+        raise InputError(f"{used.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
+    has_spread = options.is_fitted if options.spread is None else options.spread
+    family = Family(None if options.is_fitted else get_spectrum(options.spectrum), has_spread)
+    target = make_target(used, options.resolution_nm1)
+    problem = Problem(target, family, options.background, options.upturn)
     minimum = find_minimum(problem)
     names, derivatives = differentiate(problem, minimum)
     verdict = judge_residual(target, minimum.amplitudes.curve, len(names))
     if judge_residual(target, draw_without(problem), 3).model_error == 0:
-        rest = "a power law and a flat background" if upturn else "a flat background"
+        rest = "a power law and a flat background" if options.upturn else "a flat background"
         verdict = replace(
             verdict, is_applicable=False, reason=f"{rest} describe the curve as well: no shoulder is seen"
         )
     variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
-    return _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5)
-
-
-def _exclude(curve: Curve, ranges: Sequence[tuple[float, float]]) -> Curve:
-    for low, high in ranges:
-        if not low < high:
-            raise InputError(f"the range {low:g} to {high:g} is left out: it must begin below its end")
-        out = (curve.q_nm1 >= low) & (curve.q_nm1 <= high)
-        curve = replace(curve, intensity=np.where(out, np.nan, curve.intensity))
-    return curve
+    covariance[0, 0] += options.calibration_error**2  # of ln a
+    grid = points.q_nm1 if q_nm1 is None else q_nm1
+    drawn = (grid, *draw_parts(problem, minimum, grid, options.resolution_nm1))
+    return _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5, options, drawn)
 
 
 def _invert(information: FloatArray) -> FloatArray:
@@ -190,6 +160,8 @@ def _describe(
     covariance: FloatArray,
     verdict: Verdict,
     is_mirrored: bool,
+    options: FitOptions,
+    drawn: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
 ) -> Fit:
     deviation = dict(zip(names, np.sqrt(np.diag(covariance)), strict=True))
     values, lower, upper, errors = {}, {}, {}, {}
@@ -210,9 +182,12 @@ def _describe(
     if "variance" in half:
         span = max(shape.variance - half["variance"], 0.0), shape.variance + half["variance"]
         add("spread", np.sqrt(shape.variance), (np.sqrt(span[0]), np.sqrt(span[1])))
-    target, amplitudes = problem.target, minimum.amplitudes
-    background = np.full(target.q_nm1.size, amplitudes.background)
-    upturn = amplitudes.upturn * target.rise(minimum.power)
+    target = problem.target
+    grid, curve, background, upturn = drawn
+    residual = np.full(grid.shape, np.nan)
+    place = np.searchsorted(target.q_nm1, grid).clip(max=target.q_nm1.size - 1)
+    same = target.q_nm1[place] == grid
+    residual[same] = ((target.intensity - minimum.amplitudes.curve) / np.sqrt(target.point_variance))[place[same]]
     is_applicable, reason = verdict.is_applicable, verdict.reason
     if deviation["log_a"] > _UNKNOWN:
         is_applicable = False
@@ -223,13 +198,16 @@ def _describe(
         lower,
         upper,
         verdict.chi2,
-        target.q_nm1,
-        amplitudes.curve,
+        grid,
+        curve,
         background,
         upturn,
-        amplitudes.residual,
+        residual,
         names,
         covariance,
+        options.spectrum,
+        verdict.model_error,
+        count_runs(minimum.amplitudes.residual, target.correlation),
         is_applicable,
         reason,
     )

@@ -12,7 +12,7 @@ from scipy.optimize import least_squares
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.fit.amplitudes import Amplitudes, fit_columns, score_shapes, solve_amplitudes
 from pyfai_grf.fit.family import Family, Shape
-from pyfai_grf.fit.target import Target, thin_target
+from pyfai_grf.fit.target import Target, place_nodes, thin_target
 
 #: where a search begins: exponents, thresholds, and values of ln a this far apart
 _N_GRID, _T_GRID, _LOG_A_STEP = (4.0, 6.0, 8.0, 12.0, 20.0), (0.2, 0.7, 1.2, 1.9), 0.12
@@ -119,6 +119,21 @@ def draw_without(problem: Problem) -> FloatArray:
         return fit_columns(target, flat)
     curves = [fit_columns(target, [target.rise(power), *flat]) for power in np.arange(*P_FITTED, 0.1)]
     return min(curves, key=lambda curve: float(np.sum((target.intensity - curve) ** 2 / target.variance)))
+
+
+def draw_parts(
+    problem: Problem, minimum: Minimum, q: FloatArray, resolution: float | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the (Q,) curve at ``q``, its background and its upturn; NaN where ``q`` is no number above 0."""
+    amplitudes, known = minimum.amplitudes, np.isfinite(q) & (q > 0)
+    nodes, weights = place_nodes(q[known], resolution)
+    rise = (weights * (nodes / problem.target.q_nm1[0]) ** -minimum.power).sum(axis=0)
+    shape = (weights * problem.family.evaluate(nodes, minimum.shape)).sum(axis=0)
+    parts = [np.full(q.shape, np.nan) for _ in range(3)]
+    parts[1][known] = amplitudes.background
+    parts[2][known] = amplitudes.upturn * rise
+    parts[0][known] = amplitudes.scale * shape + parts[1][known] + parts[2][known]
+    return parts[0], parts[1], parts[2]
 
 
 def differentiate(problem: Problem, minimum: Minimum) -> tuple[tuple[str, ...], FloatArray]:

@@ -13,8 +13,8 @@ from pyfai_grf.features.scatter import estimate_correlation
 #: the logarithm of the variance is averaged over so many points to either side, no farther than that in ln q: weights
 #: must not follow each point's own noise
 _SMOOTHED, _NEAR = 7, 0.1
-#: bins that are alike within that factor are those of a reduction, and a point is the mean over one
-_ALIKE = 1.02
+#: where most steps are alike within that part, they are those of a reduction, and a point is the mean over one
+_ALIKE, _MOST = 0.02, 0.9
 #: where a search begins: means over bins of ln q
 _COARSE = 64
 
@@ -33,6 +33,11 @@ class Target:
     weights: FloatArray
     correlation: float = 0.0
 
+    @property
+    def point_variance(self) -> FloatArray:
+        """(Q,) how a single point scatters: ``variance`` is that of means over many, larger where neighbours agree."""
+        return np.asarray(self.variance / (1.0 + 2.0 * self.correlation))
+
     def average(self, values: FloatArray) -> FloatArray:
         """Return (Q,) what the points see of ``values`` (K, Q) at the nodes."""
         return np.asarray((self.weights * values).sum(axis=0))
@@ -50,7 +55,7 @@ def make_target(points: Points, resolution: float | None = None) -> Target:
     """
     q = points.q_nm1
     variance = np.exp(_smooth(np.log(q), np.log(points.sigma**2)))
-    nodes, weights = _place_nodes(q, resolution)
+    nodes, weights = place_nodes(q, resolution)
     return Target(q, points.intensity, variance, nodes, weights, estimate_correlation(q, points.intensity))
 
 
@@ -64,9 +69,13 @@ def _smooth(log_q: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray((total[index + reach + 1] - total[index - reach]) / (2 * reach + 1))
 
 
-def _place_nodes(q: FloatArray, resolution: float | None) -> tuple[FloatArray, FloatArray]:
-    step = np.gradient(q)
-    width = step if step.max() < _ALIKE * step.min() else np.zeros_like(step)
+def place_nodes(q: FloatArray, resolution: float | None) -> tuple[FloatArray, FloatArray]:
+    """Return the ``nodes`` and ``weights`` (K, Q) of a target at ``q`` (Q,), 1/nm; see :func:`make_target`."""
+    step = np.diff(q)
+    usual = float(np.median(step))
+    # gaps (masked points, ranges left out) are steps too
+    is_even = np.mean(np.abs(step - usual) < _ALIKE * usual) > _MOST
+    width = np.full(q.size, usual if is_even else 0.0)
     x, w = np.polynomial.legendre.leggauss(3)
     offsets, weights = x[:, np.newaxis] * width / 2, np.repeat(w[:, np.newaxis], q.size, axis=1)
     if not width.any():

@@ -37,7 +37,7 @@ class Verdict:
 def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
     """Return the verdict on a fitted ``curve`` (Q,) of ``free`` parameters."""
     # errors of correlated points are those of means over many: a point scatters less about the curve
-    point = target.variance / (1.0 + 2.0 * target.correlation)
+    point = target.point_variance
     rest = target.intensity - curve
     degrees = max(rest.size - free, 1)
     limit = 1.0 + _SURE * np.sqrt(2.0 * (1.0 + 2.0 * target.correlation) / degrees)
@@ -55,6 +55,17 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
             chi2, error, True, f"the curve fits within {error:.1%} (chi-square {chi2:.3g}), not to its noise", worst
         )
     return Verdict(chi2, MODEL_ERROR, False, _explain(target, rest / np.sqrt(point), chi2), worst)
+
+
+def count_runs(residual: FloatArray, correlation: float) -> float:
+    """Return by how many standard deviations ``residual`` (Q,) changes sign less often than noise does.
+
+    Noise whose neighbours are correlated changes sign with the probability arccos(correlation) / pi (Rice).
+    """
+    steps = max(residual.size - 1, 1)
+    often = float(np.arccos(np.clip(correlation, -1.0, 1.0)) / np.pi)
+    changes = np.count_nonzero(np.diff(np.signbit(residual)))
+    return float((often * steps - changes) / np.sqrt(often * (1.0 - often) * steps))
 
 
 def widen_variance(target: Target, curve: FloatArray, model_error: float) -> FloatArray:
