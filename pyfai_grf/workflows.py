@@ -21,6 +21,7 @@ from pyfai_grf.core.errors import InputError, TrainingGrid
 from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1, PAPER_SHAPE, PAPER_VOXEL_SIZE_NM
 from pyfai_grf.core.records import Curve, Outcome, Prediction, PredictionRow
 from pyfai_grf.features.points import clean_curve, select_window
+from pyfai_grf.fit.options import DEFAULT_FIT, FitOptions
 from pyfai_grf.simulation.intensity import check_q_max, compute_shells
 from pyfai_grf.simulation.structure import StructureModel, make_labels
 from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
@@ -193,6 +194,7 @@ def analyze(
     *,
     average: int | None = 1,
     q_range_nm1: Window = (None, None),
+    options: FitOptions | None = DEFAULT_FIT,
     command: str = "pyfai_grf.workflows.analyze",
     listen: Listener = lambda outcome: None,
 ) -> Summary:
@@ -205,6 +207,7 @@ def analyze(
     outputs : the files to write; with ``is_resumed`` frames that have a row there are not reduced again.
     average : as many consecutive frames become one curve; None averages all of them.
     q_range_nm1 : (lowest, highest) q to use, in 1/nm; None for the curve's own end.
+    options : of the fit that follows the regressors; None: none does.
     command : what the files say it was called by.
     listen : is called with the outcome of each curve, once it is written.
 
@@ -230,7 +233,7 @@ def analyze(
         "q_range_nm1": q_range_nm1,
     }
     summary = Summary()
-    with Recorder(model, stated, command, outputs) as recorder:
+    with Recorder(model, stated, command, outputs, options) as recorder:
         queue = FrameQueue(sources, read_series, recorder.done)
         for group in queue.take_groups(average):
             outcome = _record_group(group, reducer, recorder, q_range_nm1)
@@ -265,6 +268,7 @@ def analyze_curves(
     unit: str | None = None,
     columns: Sequence[str] | None = None,
     q_range_nm1: Window = (None, None),
+    options: FitOptions | None = DEFAULT_FIT,
     command: str = "pyfai_grf.workflows.analyze_curves",
     listen: Listener = lambda outcome: None,
 ) -> Summary:
@@ -276,7 +280,7 @@ def analyze_curves(
 
     stated = {"unit": unit, "columns": columns, "q_range_nm1": q_range_nm1}
     summary = Summary()
-    with Recorder(model, stated, command, outputs) as recorder:
+    with Recorder(model, stated, command, outputs, options) as recorder:
         for found in _read_curves(sources, unit, columns):
             if isinstance(found, InputError):
                 outcome = Outcome(None, str(found), found.hint, found.facts)
@@ -309,11 +313,15 @@ def _record_curve(recorder: Recorder, curve: Curve, window: Window) -> Outcome:
 
 
 def complete_bins(settings: ReductionSettings, model: Model) -> ReductionSettings:
-    """Return ``settings`` with the bins of ``model``, extended over the whole detector, if they have none."""
+    """Return ``settings`` with the bins of ``model``, extended over the whole detector, if they have none.
+
+    For a detector that covers the model's range only, where a fit can follow: another has bins of a pixel.
+    """
     from pyfai_grf.reduce.binning import Bins
 
-    q = model.q_nm1
-    bins = Bins(float(q[0]), float((q[-1] - q[0]) / (q.size - 1)))
+    low, high = float(model.q_nm1[0]), float(model.q_nm1[-1])
+    # where the regressors cannot answer, the fit does: on bins of a pixel
+    bins = Bins(low, (high - low) / (model.q_nm1.size - 1), (low, high) if model.has_fit else None)
     return settings if settings.bins is not None else replace(settings, bins=bins)
 
 

@@ -232,8 +232,8 @@ def test_frames_analyzed_are_frames_reduced_and_predicted(model: Model, frames: 
         curve = reducer.reduce(make_frame(image.data))
     expected = model.predict_curve(curve).get_row(0)
     for name, value in expected.values.items():
-        # the step of a grid from its ends or from two points: rounding
-        assert outcome.result.prediction.values[name] == pytest.approx(value, rel=1e-6)
+        # the step of a grid from its ends or from two points: rounding, and where the search of the fit ends
+        assert outcome.result.prediction.values[name] == pytest.approx(value, rel=1e-4)
 
 
 def test_curves_of_a_results_file_give_the_same_answer(model: Model, frames: Path, poni: str, tmp_path: Path) -> None:
@@ -266,7 +266,8 @@ def test_window_is_cut_from_every_curve(model: Model, frames: Path, poni: str, t
     analyze(list_frames(frames)[:1], model, settings, q_range_nm1=(0.1, 2.0), listen=heard.append)
     (outcome,) = heard
     assert outcome.result is not None
-    assert "q range" in outcome.problem  # the model needs more
+    assert outcome.problem == ""
+    assert outcome.result.prediction.source == "fit"  # the model needs more
     assert 0.05 < outcome.result.curve.q_nm1[0] < 0.1 + 0.03
     assert outcome.result.curve.metadata["q_window_nm1"] == [0.1, 2.0]
     # nothing is left: a problem that names the frame, and no row

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve, PredictionRow
 from pyfai_grf.features.points import clean_curve
+from pyfai_grf.fit.options import FitOptions
 from pyfai_grf.learn.bundle import Model
 
 
-def judge_alternative(model: Model, row: PredictionRow, alternative: Curve | None) -> PredictionRow:
+def judge_alternative(
+    model: Model, row: PredictionRow, alternative: Curve | None, options: FitOptions | None
+) -> PredictionRow:
     """Return ``row``, not applicable if ``alternative``, the same frame read robustly, has another answer.
 
     An answer is another one where it leaves the 90 % interval of ``row``.
@@ -19,7 +22,7 @@ def judge_alternative(model: Model, row: PredictionRow, alternative: Curve | Non
         return row
     seen = str(alternative.metadata.get("azimuth", "the sectors of the detector differ"))
     try:
-        other = model.predict_points([clean_curve(alternative)]).get_row(0)
+        other = model.predict_points([clean_curve(alternative)], options).get_row(0)
     except InputError:
         return replace(row, is_applicable=False, reason=_join(row.reason, f"{seen}: read robustly, no curve is left"))
     moved = [

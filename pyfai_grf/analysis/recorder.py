@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from pyfai_grf.analysis.fit_columns import describe_settings
 from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.provenance import Provenance
 from pyfai_grf.core.records import Curve, Outcome, Result
+from pyfai_grf.fit.options import DEFAULT_FIT, FitOptions
 from pyfai_grf.io.hdf5_fields import dump_json
 from pyfai_grf.io.results import ResultsWriter, read_results
 from pyfai_grf.io.table import TableWriter
@@ -39,7 +41,9 @@ class Outputs:
 
 
 class Recorder:
-    """Analyzes curves by one model and writes their rows (a context manager).
+    """Analyzes curves by one model, and a fit with ``options`` unless these are None, and writes their rows.
+
+    A context manager.
 
     Files are made with the first row: an empty one would stand in the way of the corrected command. Leaving the
     context completes them, also when it is left by an exception.
@@ -56,9 +60,18 @@ class Recorder:
         model or other settings.
     """
 
-    def __init__(self, model: Model, settings: Mapping[str, Any], command: str, outputs: Outputs | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        settings: Mapping[str, Any],
+        command: str,
+        outputs: Outputs | None = None,
+        options: FitOptions | None = DEFAULT_FIT,
+    ) -> None:
         self.model = model
-        self.provenance: Provenance = _make_provenance(model, settings, command)
+        self.options = options.complete(model.description.spectrum) if options and model.has_fit else None
+        stated = {**settings, **describe_settings(self.options)}
+        self.provenance: Provenance = _make_provenance(model, stated, command)
         self.done: list[Result] = []
         self._outputs = outputs or Outputs()
         self._writers: list[ResultsWriter | TableWriter] = []
@@ -82,7 +95,7 @@ class Recorder:
 
     def analyze(self, curve: Curve) -> Outcome:
         """Return what becomes of ``curve``, without writing it."""
-        return analyze_curve(self.model, curve)
+        return analyze_curve(self.model, curve, self.options)
 
     def write(self, result: Result) -> None:
         """Append a row to the files; raises InputError if it cannot be written: the rows before stay."""

@@ -15,6 +15,7 @@ from pyfai_grf.cli.arguments import (
     parse_number,
     reject_usage,
 )
+from pyfai_grf.cli.fitting import add_fit_arguments, get_fit_options
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
     add_window_arguments(parser)
+    add_fit_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with OUT.h5 of a run that was cut short: each frame once"
     )
@@ -76,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
     window = get_window(options)
+    fit_options = get_fit_options(options)
     if options.background_scale is None:
         options.background_scale = 1.0
     elif options.background is None:
@@ -114,6 +117,7 @@ def run(options: argparse.Namespace) -> int:
         get_outputs(options),
         average=options.average,
         q_range_nm1=window,
+        options=fit_options,
         command=options.command_line,
         listen=printer,
     )

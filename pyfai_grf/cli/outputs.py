@@ -160,7 +160,7 @@ def format_line(result: Result) -> str:
     which = f"frame {result.frame}" if averaged == 1 else f"frame {result.frame} and on, average of {averaged:.0f}"
     place = f"{result.source} {which}"
     if said.is_applicable:
-        return f"{place}: {format_values(said)}"
+        return f"{place}: {format_values(said)}{_format_fit(said)}"
     values = format_values(said)
     refused = f" (refused: {values})" if values else ""
     return f"{place}: NOT APPLICABLE: {said.reason}{refused}"
@@ -177,6 +177,19 @@ def format_values(row: PredictionRow) -> str:
             value_text, low, high = format_interval(value, row.lower[name], row.upper[name])
             parts.append(f"{name} {value_text}{unit} [{low}, {high}]")
     return ", ".join(parts)
+
+
+def _format_fit(row: PredictionRow) -> str:
+    """Return in brackets whose answer a row holds, and how the fit describes the curve; "" without a fit."""
+    fit = row.fit
+    if fit is None:
+        return ""
+    parts = [row.source]
+    if "spectrum_n" in fit.values:
+        value, low, high = format_interval(*(part["spectrum_n"] for part in (fit.values, fit.lower, fit.upper)))
+        parts.append(f"n {value} [{low}, {high}]")
+    parts.append(fit.reason or f"chi-square {fit.chi2:.2f}")
+    return f" ({', '.join(parts)})"
 
 
 def format_interval(value: float, lower: float, upper: float) -> tuple[str, str, str]:
@@ -211,6 +224,7 @@ def _format_json(result: Result, model: Model) -> str:
             "upper": clean(said.upper),
             "is_applicable": said.is_applicable,
             "reason": said.reason,
+            "answer_from": said.source,
             **clean(result.extras),
         },
         ensure_ascii=False,

@@ -11,6 +11,7 @@ from pyfai_grf.cli.arguments import (
     collect_sources,
     get_window,
 )
+from pyfai_grf.cli.fitting import add_fit_arguments, get_fit_options
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_material_argument(parser)
     add_curve_arguments(parser)
     add_window_arguments(parser)
+    add_fit_arguments(parser)
     add_output_arguments(parser, is_required=False)
     parser.add_argument("--json", action="store_true", help="print one JSON object a curve, and nothing else")
 
@@ -38,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_material(options.material)
     window = get_window(options)
+    fit_options = get_fit_options(options)
     from pyfai_grf.learn.bundle import load_model
     from pyfai_grf.workflows import analyze_curves, draw_results
 
@@ -56,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
         unit=options.unit,
         columns=options.columns,
         q_range_nm1=window,
+        options=fit_options,
         command=options.command_line,
         listen=printer,
     )

@@ -131,7 +131,7 @@ class PredictionRow:
     reason: str = ""
     source: str = ""
     model: PredictionRow | None = None
-    fit: Fit | None = None
+    fit: Fit | None = field(default=None, compare=False)  # arrays have no single truth value
 
     @classmethod
     def make_empty(cls, names: Sequence[str], reason: str) -> PredictionRow:

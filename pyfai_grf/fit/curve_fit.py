@@ -16,7 +16,7 @@ from pyfai_grf.core.records import Curve, Fit, Points
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked, select_points, select_window
 from pyfai_grf.fit.family import Family
-from pyfai_grf.fit.options import CALIBRATION_ERROR, FITTED, FitOptions
+from pyfai_grf.fit.options import CALIBRATION_ERROR, DEFAULT_FIT, FITTED, FitOptions
 from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_parts, draw_without, find_minimum
 from pyfai_grf.fit.target import make_target
 from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, widen_variance
@@ -95,14 +95,15 @@ def fit_curve(
     if q_min is not None or q_max is not None:
         ends = (None if end is None else end * factor for end in (q_min, q_max))
         points = clean_curve(select_window(points, *ends))
-    options = FitOptions(
-        spectrum,
-        upturn,
-        background,
-        None if resolution is None else resolution * factor,
-        spread,
-        tuple((low * factor, high * factor) for low, high in exclude),
-        calibration_error,
+    options = FitOptions.convert(
+        factor,
+        resolution=resolution,
+        exclude=exclude,
+        spectrum=spectrum,
+        upturn=upturn,
+        background=background,
+        spread=spread,
+        calibration_error=calibration_error,
     )
     return fit_points(points, material, options, curve.q_nm1)
 
@@ -110,14 +111,15 @@ def fit_curve(
 def fit_points(
     points: Points,
     material: str = "two-phase-low-porosity",
-    options: FitOptions | None = None,
+    options: FitOptions = DEFAULT_FIT,
     q_nm1: FloatArray | None = None,
+    starts: Sequence[tuple[float, float]] = (),
 ) -> Fit:
     """Return the fit of a curve that has been cleaned; raises as :func:`fit_curve`.
 
     The fitted curve is drawn at ``q_nm1`` (Q,), by default the points'; ``residual`` is NaN where that holds no point.
+    ``starts`` are pairs (a in nm, porosity) to begin at, beside those of the search itself.
     """
-    options = options or FitOptions()
     kind = get_material(material)
     if kind.phases != 2:
         raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
@@ -125,24 +127,39 @@ def fit_points(
     if used.q_nm1.size < _FEWEST:
         raise InputError(f"{used.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
     has_spread = options.is_fitted if options.spread is None else options.spread
-    family = Family(None if options.is_fitted else get_spectrum(options.spectrum), has_spread)
+    family = Family(None if options.is_fitted else get_spectrum(str(options.spectrum)), has_spread)
     target = make_target(used, options.resolution_nm1)
     problem = Problem(target, family, options.background, options.upturn)
     minimum = find_minimum(problem)
     names, derivatives = differentiate(problem, minimum)
     verdict = judge_residual(target, minimum.amplitudes.curve, len(names))
-    if judge_residual(target, draw_without(problem), 3).model_error == 0:
-        rest = "a power law and a flat background" if options.upturn else "a flat background"
-        verdict = replace(
-            verdict, is_applicable=False, reason=f"{rest} describe the curve as well: no shoulder is seen"
-        )
     variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
     covariance[0, 0] += options.calibration_error**2  # of ln a
     grid = points.q_nm1 if q_nm1 is None else q_nm1
     drawn = (grid, *draw_parts(problem, minimum, grid, options.resolution_nm1))
-    return _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5, options, drawn)
+    fit = _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5, options, drawn)
+    missing = _find_missing(problem, covariance)
+    return replace(_forget(fit), is_applicable=False, reason=missing) if missing else fit
+
+
+def _find_missing(problem: Problem, covariance: FloatArray) -> str:
+    """Return why the parameters cannot be told from these points at all, "" where they can."""
+    q = problem.target.q_nm1
+    seen = f"between {q[0]:.3g} and {q[-1]:.3g} per nm"
+    if judge_residual(problem.target, draw_without(problem), 3).model_error == 0:
+        rest = "a power law and a flat background" if problem.has_upturn else "a flat background"
+        return f"{rest} describe the curve {seen} as well: no shoulder is seen"
+    if np.sqrt(covariance[0, 0]) > _UNKNOWN:  # of ln a
+        return f"no shoulder lies {seen}: a cannot be told"
+    return ""
+
+
+def _forget(fit: Fit) -> Fit:
+    """Return ``fit`` without values: nothing tells them."""
+    nothing = dict.fromkeys(fit.values, np.nan)
+    return replace(fit, values=nothing, errors=nothing, lower=nothing, upper=nothing)
 
 
 def _invert(information: FloatArray) -> FloatArray:
@@ -188,10 +205,6 @@ def _describe(
     place = np.searchsorted(target.q_nm1, grid).clip(max=target.q_nm1.size - 1)
     same = target.q_nm1[place] == grid
     residual[same] = ((target.intensity - minimum.amplitudes.curve) / np.sqrt(target.point_variance))[place[same]]
-    is_applicable, reason = verdict.is_applicable, verdict.reason
-    if deviation["log_a"] > _UNKNOWN:
-        is_applicable = False
-        reason = f"no shoulder lies between {target.q_nm1[0]:.3g} and {target.q_nm1[-1]:.3g} per nm: a cannot be told"
     return Fit(
         values,
         errors,
@@ -205,9 +218,9 @@ def _describe(
         residual,
         names,
         covariance,
-        options.spectrum,
+        options.spectrum or FITTED,
         verdict.model_error,
         count_runs(minimum.amplitudes.residual, target.correlation),
-        is_applicable,
-        reason,
+        verdict.is_applicable,
+        verdict.reason,
     )

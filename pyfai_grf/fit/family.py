@@ -9,9 +9,10 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.arrays import FloatArray
+from pyfai_grf.core.records import Fit
 from pyfai_grf.theory.power_family import N_HIGH, T_HIGH, load_family
 from pyfai_grf.theory.scale_free import look_up_intensity
-from pyfai_grf.theory.spectra import Spectrum
+from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
 #: the exponents that are fitted; below 3.2 the field is hardly smooth, above 20 hardly any steeper
@@ -48,6 +49,11 @@ class Shape:
     def a(self) -> float:
         """The length scale in nm."""
         return math.exp(self.log_a)
+
+
+def get_fitted_spectrum(fit: Fit) -> Spectrum:
+    """Return the spectrum of a fit: that of its exponent, or the one that was held."""
+    return PowerSpectrum(float(fit.values["spectrum_n"])) if "spectrum_n" in fit.values else get_spectrum(fit.spectrum)
 
 
 @dataclass(frozen=True)

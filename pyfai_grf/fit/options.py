@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +26,8 @@ class FitOptions:
     Attributes
     ----------
     spectrum : "fitted": the exponent n of (1 + (aq)^n)^-2, from 3.2 to 20, and a lognormal spread of a are parameters;
-        else a registered one such as "roding2022", without a spread unless ``spread`` is True.
+        else a registered one such as "roding2022", without a spread unless ``spread`` is True. None: the one that a
+        model was trained for, "fitted" without a model.
     upturn, background : whether a power law of q and a constant are part of the curve.
     resolution_nm1 : standard deviation of q, the same at every point; None: none.
     spread : whether a has a spread; None: where the spectrum is fitted.
@@ -36,7 +40,7 @@ class FitOptions:
         If a value makes no sense.
     """
 
-    spectrum: str = FITTED
+    spectrum: str | None = None
     upturn: bool = True
     background: bool = True
     resolution_nm1: float | None = None
@@ -45,8 +49,8 @@ class FitOptions:
     calibration_error: float = CALIBRATION_ERROR
 
     def __post_init__(self) -> None:
-        if self.spectrum != FITTED:
-            object.__setattr__(self, "spectrum", get_spectrum(self.spectrum).text)
+        if not self.is_fitted:
+            object.__setattr__(self, "spectrum", get_spectrum(str(self.spectrum)).text)
         for low, high in self.exclude_nm1:
             if not low < high:
                 raise InputError(f"the range {low:g} to {high:g} per nm is left out: it must begin below its end")
@@ -57,10 +61,36 @@ class FitOptions:
         if self.resolution_nm1 is not None and not 0 <= self.resolution_nm1 < np.inf:
             raise InputError(f"the resolution is {self.resolution_nm1:g} per nm: give a standard deviation of q")
 
+    @classmethod
+    def convert(
+        cls,
+        to_nm1: float,
+        *,
+        resolution: float | None = None,
+        exclude: Sequence[tuple[float, float]] = (),
+        **more: Any,
+    ) -> FitOptions:
+        """Return the options whose ``resolution`` and ``exclude`` are in another unit, ``to_nm1`` per nm.
+
+        ``more`` are the other attributes.
+        """
+        width = None if resolution is None else resolution * to_nm1
+        return cls(
+            resolution_nm1=width, exclude_nm1=tuple((low * to_nm1, high * to_nm1) for low, high in exclude), **more
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a results file says of them."""
+        return dataclasses.asdict(self)
+
     @property
     def is_fitted(self) -> bool:
         """Whether the spectrum is a parameter."""
-        return self.spectrum == FITTED
+        return self.spectrum in (None, FITTED)
+
+    def complete(self, spectrum: str) -> FitOptions:
+        """Return these options with ``spectrum`` where they name none."""
+        return self if self.spectrum is not None else dataclasses.replace(self, spectrum=spectrum)
 
     def find_excluded(self, q_nm1: FloatArray) -> BoolArray:
         """Return (Q,) which points of ``q_nm1`` (Q,) are left out."""
@@ -68,3 +98,7 @@ class FitOptions:
         for low, high in self.exclude_nm1:
             out |= (q_nm1 >= low) & (q_nm1 <= high)
         return out
+
+
+#: a fit with its spectrum free: what is asked for where nothing else is said
+DEFAULT_FIT = FitOptions()

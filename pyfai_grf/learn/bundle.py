@@ -14,11 +14,13 @@ import xgboost
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import BundleError, InputError, describe_problem
 from pyfai_grf.core.parameters import MATERIALS, PARAMETERS, Material
-from pyfai_grf.core.records import Curve, Points, Prediction
+from pyfai_grf.core.records import Curve, Points, Prediction, PredictionRow
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
+from pyfai_grf.fit.options import FitOptions
+from pyfai_grf.learn.answer import MODEL, answer, leave_out
 from pyfai_grf.learn.applicability import fit_expected, join_reasons, judge_features, judge_fit, judge_values
 from pyfai_grf.learn.bundle_files import (
     ARRAYS,
@@ -80,10 +82,24 @@ class Model:
         """The model's q grid (M,), 1/nm."""
         return self.spec.q_nm1
 
+    @property
+    def has_fit(self) -> bool:
+        """Whether a fit can follow: it knows infinite samples of two phases."""
+        return self.flavour == "measured" and self.material.phases == 2
+
     def predict(
-        self, q: FloatArray, intensity: FloatArray, sigma: FloatArray | None = None, unit: str = "nm^-1"
+        self,
+        q: FloatArray,
+        intensity: FloatArray,
+        sigma: FloatArray | None = None,
+        unit: str = "nm^-1",
+        fit: bool = True,
+        **options: Any,
     ) -> Prediction:
         """Return the parameters behind one or more curves.
+
+        A measured-sample model of two phases places them by its regressors and measures them by a fit, which alone
+        answers where the curve is not on the model's q grid (see :mod:`pyfai_grf.learn.answer`).
 
         Parameters
         ----------
@@ -91,15 +107,19 @@ class Model:
         intensity : (Q,) or (N, Q), any scale; of a masked array the masked points are left out.
         sigma : standard errors of ``intensity``, of its shape; None: estimated from the curve's own scatter.
         unit : "nm^-1" or "A^-1".
+        fit : whether a fit follows.
+        options : of the fit, as for :func:`pyfai_grf.fit_curve`: spectrum (by default that of the training), upturn,
+            background, resolution, spread, exclude, calibration_error; ``resolution`` and ``exclude`` in ``unit``.
 
         Raises
         ------
         QRangeError
-            If the curves do not cover the model's q range.
+            If the parameters cannot be told from the curves' q range, by the model or by the fit.
         InputError
             If an array has the wrong shape or cannot be a scattering curve.
         """
-        q = fill_masked(q) * parse_q_unit(unit)
+        factor = parse_q_unit(unit)
+        q = fill_masked(q) * factor
         intensity = np.atleast_2d(fill_masked(intensity))
         if q.ndim != 1 or intensity.ndim != 2 or intensity.shape[1] != q.size:
             raise InputError(f"q has shape {q.shape} and intensity {intensity.shape}: give (Q,) and (Q,) or (N, Q)")
@@ -111,23 +131,42 @@ class Model:
             [
                 clean_curve(Curve(q, row, None if errors is None else errors[n], metadata=metadata))
                 for n, row in enumerate(intensity)
-            ]
+            ],
+            FitOptions.convert(factor, **options) if fit else None,
         )
 
-    def predict_curve(self, curve: Curve) -> Prediction:
-        """Return the parameters behind one curve (N = 1); raises as :meth:`predict`."""
-        return self.predict_points([clean_curve(curve)])
+    def predict_curve(self, curve: Curve, fit: bool = True, **options: Any) -> Prediction:
+        """Return the parameters behind one curve (N = 1); raises as :meth:`predict`. ``options`` in 1/nm."""
+        return self.predict_points([clean_curve(curve)], FitOptions.convert(1.0, **options) if fit else None)
 
-    def predict_points(self, curves: Sequence[Points]) -> Prediction:
-        """Return the parameters behind N curves that have been cleaned.
+    def predict_points(self, curves: Sequence[Points], options: FitOptions | None = None) -> Prediction:
+        """Return the parameters behind N curves that have been cleaned; by the regressors alone without ``options``.
 
         Raises
         ------
         QRangeError
-            If one does not cover the model's q range.
+            If one does not cover the model's q range, and no fit can tell its parameters.
         InputError
             If one has no positive invariant.
         """
+        if options is None or not self.has_fit:
+            return self._ask(curves)
+        options = options.complete(self.description.spectrum)
+        kept = [leave_out(points, options) for points in curves]
+        rows = [
+            answer(points, self.material.name, options, asked)
+            for points, asked in zip(curves, self._try(kept), strict=True)
+        ]
+        return Prediction.from_rows(rows)
+
+    def _try(self, curves: Sequence[Points]) -> list[PredictionRow | InputError]:
+        """Return what the regressors say of each curve, or why they cannot be asked."""
+        try:
+            return list(self._ask(curves))
+        except InputError as problem:
+            return [problem] if len(curves) == 1 else [answer for curve in curves for answer in self._try([curve])]
+
+    def _ask(self, curves: Sequence[Points]) -> Prediction:
         # the model to train instead, where one does not cover the range, is one of the same spectrum
         spectrum = "" if self.spectrum.text == DEFAULT_SPECTRUM else self.spectrum.text
         on_grid = [resample(points, self.q_nm1, self.name, spectrum) for points in curves]
@@ -141,7 +180,8 @@ class Model:
         }
         values, lower, upper = ({name: column[k] for name, column in columns.items()} for k in range(3))
         reasons = self._judge(features, values)
-        return Prediction(values, lower, upper, np.array([not reason for reason in reasons]), reasons)
+        is_applicable = np.array([not reason for reason in reasons])
+        return Prediction(values, lower, upper, is_applicable, reasons, (MODEL,) * len(reasons))
 
     def _judge(self, features: Features, values: Mapping[str, FloatArray]) -> tuple[str, ...]:
         """Return for each curve why the model does not apply, "" where it does."""

@@ -22,10 +22,14 @@ _METHOD = ("no", "csc", "cython")
 
 @dataclass(frozen=True)
 class Bins:
-    """A q grid: bin centres lie at ``origin_nm1 + k * step_nm1`` for all integers k that the detector reaches."""
+    """A q grid: bin centres lie at ``origin_nm1 + k * step_nm1`` for all integers k that the detector reaches.
+
+    With a ``range_nm1`` (lowest, highest) it is wanted on a detector that covers that; another keeps bins of a pixel.
+    """
 
     origin_nm1: float
     step_nm1: float
+    range_nm1: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.origin_nm1) and np.isfinite(self.step_nm1) and self.step_nm1 > 0):
@@ -83,7 +87,7 @@ class Binner:
         self.masked = mask
         self.mask = mask
         self.pixel_step_nm1 = self._measure_pixel_step()
-        self.bins = bins or self._choose_bins()
+        self.bins = bins if bins is not None and self._covers(bins) else self._choose_bins()
         self.q_nm1, self._range = self._lay_out_bins()
         # pyFAI rounds towards zero: without this, pixels up to a step below the range would go into its first bin
         self.mask = mask | (self.q_pixels < self._range[0]) | (self.q_pixels >= self._range[1])
@@ -116,6 +120,13 @@ class Binner:
         across = np.diff(self.q_pixels, axis=0)[::7, :-1:7]
         along = np.diff(self.q_pixels, axis=1)[:-1:7, ::7]
         return float(np.median(np.hypot(across, along)))
+
+    def _covers(self, bins: Bins) -> bool:
+        if bins.range_nm1 is None:
+            return True
+        low, high = bins.range_nm1
+        used = self.q_pixels[~self.mask]
+        return bool(used.min() < low + bins.step_nm1 and used.max() > high - bins.step_nm1)
 
     def _choose_bins(self) -> Bins:
         low = float(self.q_pixels[~self.mask].min())

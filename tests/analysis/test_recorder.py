@@ -60,12 +60,14 @@ def test_a_curve_that_is_none_has_no_row_and_does_not_stop_the_others(model: Mod
 
 
 def test_a_curve_outside_the_range_has_a_row_without_a_model(model: Model) -> None:
-    q = np.linspace(0.4, 2.0, 100)
-    curve = Curve(q, expected_intensity(q, 3.0, 0.3), metadata={"source": "short.dat"})
+    q = np.linspace(1.4, 2.0, 100)
+    truth = expected_intensity(q, 3.0, 0.3)
+    noisy = np.random.default_rng(1).normal(truth, 0.02 * truth)
+    curve = Curve(q, noisy, 0.02 * truth, metadata={"source": "short.dat"})
     with Recorder(model, SETTINGS, "test") as recorder:
         outcome = recorder.record(curve)
     assert outcome.result is not None
-    assert "q range: the curve covers 0.4 to 2 per nm" in outcome.problem
+    assert "q range: the curve covers 1.4 to 2 per nm" in outcome.problem
     assert np.isnan(outcome.result.prediction.values["a"])
     assert float(outcome.result.extras["invariant"]) > 0
 

@@ -14,6 +14,7 @@ from pyfai_grf.analysis.model_free import summarise
 from pyfai_grf.analysis.rows import analyze_curve, describe_points
 from pyfai_grf.core.records import Curve, PredictionRow, Result
 from pyfai_grf.features.points import clean_curve
+from pyfai_grf.fit.options import DEFAULT_FIT, FitOptions
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.theory.closed_form import compute_surface_per_volume, expected_intensity
 
@@ -30,8 +31,8 @@ def make_curve(q: np.ndarray, scale: float = 1.0, **more: Any) -> Curve:
     return Curve(q, noisy, 0.01 * truth, **{"metadata": {"source": "s.h5", "frame_index": 4}, **more})
 
 
-def analyze(model: Model, curve: Curve) -> Result:
-    result = analyze_curve(model, curve).result
+def analyze(model: Model, curve: Curve, options: FitOptions | None = DEFAULT_FIT) -> Result:
+    result = analyze_curve(model, curve, options).result
     assert result is not None
     return result
 
@@ -56,13 +57,19 @@ def test_prediction_is_that_of_the_model(model: Model) -> None:
 def test_columns_state_the_range_and_what_was_used_of_it(model: Model) -> None:
     extras = analyze(model, make_curve(Q)).extras
     assert (extras["q_min_nm1"], extras["q_max_nm1"]) == (Q[0], Q[-1])
+    # the fit uses every point, the regressors those on the model's grid
+    assert (extras["q_used_min_nm1"], extras["q_used_max_nm1"]) == (Q[0], Q[-1])
     used = Q[(Q >= 0.05) & (Q <= 2.5)]
+    extras = analyze(model, make_curve(Q), None).extras
     assert (extras["q_used_min_nm1"], extras["q_used_max_nm1"]) == (used[0], used[-1])
+    extras = analyze(model, make_curve(Q), FitOptions(exclude_nm1=((0.0, 0.1),))).extras
+    assert extras["q_used_min_nm1"] == Q[Q > 0.1][0]
+    assert extras["q_min_nm1"] == Q[0]
 
 
 def test_scale_is_the_invariant_over_the_models_range(model: Model) -> None:
     """Eq. 12, and so it scales with the curve and leaves the answer alone."""
-    one, other = (analyze(model, make_curve(Q, scale)) for scale in (1.0, 2000.0))
+    one, other = (analyze(model, make_curve(Q, scale), None) for scale in (1.0, 2000.0))
     part = (Q >= 0.05) & (Q <= 2.5)
     by_hand = 4 * np.pi * np.sum(one.curve.intensity[part] * Q[part] ** 2) * (Q[1] - Q[0])
     assert one.extras["intensity_scale"] == pytest.approx(by_hand, rel=1e-12)
@@ -125,8 +132,7 @@ def test_row_holds_one_curve(model: Model) -> None:
 @pytest.mark.parametrize(
     ("q", "used"),
     [
-        (np.linspace(0.4, 2.0, 100), (0.4, 2.0)),
-        (np.linspace(0.03, 1.0, 100), None),
+        (np.linspace(1.5, 2.0, 100), (1.5, 2.0)),
         (np.linspace(5.0, 9.0, 100), (np.nan, np.nan)),
         (np.linspace(0.001, 0.04, 100), (np.nan, np.nan)),
     ],
@@ -136,6 +142,7 @@ def test_a_curve_outside_the_range_has_what_needs_no_model(
 ) -> None:
     outcome = analyze_curve(model, make_curve(q))
     assert outcome.problem.startswith("s.h5 frame 4: q range: ")
+    assert "nor can a fit tell: " in outcome.problem
     assert outcome.result is not None
     said, extras = outcome.result.prediction, outcome.result.extras
     assert not said.is_applicable
@@ -160,11 +167,17 @@ def test_one_point_inside_the_range_has_no_integral(model: Model) -> None:
 def test_a_curve_without_an_invariant_has_a_row_of_nan(model: Model) -> None:
     """A curve may have positive points and still hold more background than signal."""
     curve = make_curve(Q)
-    outcome = analyze_curve(model, replace(curve, intensity=curve.intensity - 0.05 * curve.intensity[0]))
+    beyond = replace(curve, intensity=curve.intensity - 0.05 * curve.intensity[0])
+    outcome = analyze_curve(model, beyond, None)
     assert outcome.problem.startswith("s.h5 frame 4: curve: ")
     assert outcome.result is not None
     assert np.isnan(outcome.result.prediction.values["a"])
     assert float(outcome.result.extras["invariant"]) < 0
+    # the fit has a background of either sign
+    fitted = analyze(model, beyond)
+    assert fitted.prediction.source == "fit"
+    assert fitted.prediction.lower["a"] < 3.0 < fitted.prediction.upper["a"]
+    assert float(fitted.extras["background"]) < 0
 
 
 @pytest.mark.parametrize(

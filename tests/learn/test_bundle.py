@@ -35,7 +35,7 @@ def test_interval_holds_what_it_promises(model):
     expected = average_curves(model.q_nm1, a, porosity)
     pixels = draw_pixels(model.q_nm1, count, rng)
     noisy, sigma = count_photons(expected, pixels, 10 ** rng.uniform(6, 8.5, count), rng)
-    p = model.predict(model.q_nm1, noisy, sigma)
+    p = model.predict(model.q_nm1, noisy, sigma, fit=False)
     for name, truth in (("a", a), ("porosity", porosity)):
         inside = np.mean((p.lower[name] <= truth) & (truth <= p.upper[name]))
         # calibration on 600 examples adds 0.9 * 0.1 / 600 to the variance; no background here is inside the training
@@ -76,7 +76,7 @@ def test_missing_sigma_is_estimated(model):
 def test_q_range_names_both_ranges_and_what_to_train(model):
     q = np.linspace(0.3, 2.0, 100)
     with pytest.raises(QRangeError, match=r"0\.3 .* 0\.05 .*train a model .* from 0\.3 to 2 per nm$") as caught:
-        model.predict_curve(Curve(q, expected_intensity(q, 3.0, 0.3)))
+        model.predict_curve(Curve(q, expected_intensity(q, 3.0, 0.3)), fit=False)
     assert isinstance(caught.value, InputError)
 
 

@@ -97,7 +97,7 @@ def test_predicts_as_on_the_integrated_curve(
         assert dict(result.prediction.values) == dict(expected.prediction.values)
         assert dict(result.prediction.lower) == dict(expected.prediction.lower)
         assert result.prediction.is_applicable == expected.prediction.is_applicable
-        assert dict(result.extras) == dict(expected.extras)
+        np.testing.assert_equal(dict(result.extras), dict(expected.extras))
     _, rows = read_results(output)
     assert [dict(row.prediction.values) for row in rows] == [dict(result.prediction.values) for result in seen]
     assert json.dumps(rows[0].curve.metadata["pyFAI"]["poni"])  # the geometry is in the file

@@ -1,0 +1,43 @@
+"""What a row says of its fit: verdict, chi-square, the spectrum, the parts of the curve, and the regressors' answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyfai_grf.core.records import Fit, PredictionRow
+from pyfai_grf.fit.options import FitOptions
+
+_PARTS = ("", "_lower", "_upper")
+
+
+def describe_fit(row: PredictionRow) -> dict[str, float | str]:
+    """Return the columns of a row for which a fit was asked, their names with units; the same keys for every row.
+
+    ``fit_verdict`` is "fits", "fits within ...", or why it does not; "" where there is no fit. ``background`` and
+    ``upturn`` (at the first q) are on the curve's scale.
+    """
+    fit, nan = row.fit, float("nan")
+    asked = {} if row.model is None else row.model.values
+    columns: dict[str, float | str] = {
+        "fit_verdict": "" if fit is None else fit.reason or "fits",
+        "chi2": nan if fit is None else fit.chi2,
+        "largest_residual": nan if fit is None else fit.worst,
+        "fit_spectrum": "" if fit is None else fit.spectrum,
+    }
+    for name in ("spectrum_n", "spread"):
+        values = ({}, {}, {}) if fit is None else (fit.values, fit.lower, fit.upper)
+        columns |= {name + part: float(value.get(name, nan)) for part, value in zip(_PARTS, values, strict=True)}
+    columns["background"] = nan if fit is None else float(fit.background[0])
+    columns["upturn"] = nan if fit is None else float(fit.upturn[0])
+    return columns | {"model_a_nm": asked.get("a", nan), "model_porosity": asked.get("porosity", nan)}
+
+
+def describe_settings(options: FitOptions | None) -> dict[str, object]:
+    """Return what the settings of a results file say of the fit: its options, or that none was asked for."""
+    return {"fit": None if options is None else options.describe()}
+
+
+def find_fitted(fit: Fit) -> tuple[float, float]:
+    """Return the (lowest, highest) q in 1/nm of the points that were fitted."""
+    q = fit.q_nm1[np.isfinite(fit.residual)]
+    return float(q[0]), float(q[-1])
