@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for type checkers the names are plain; at run time they are
     from pyfai_grf.core.errors import InputError as InputError
     from pyfai_grf.core.errors import QRangeError as QRangeError
     from pyfai_grf.core.records import Curve as Curve
+    from pyfai_grf.core.records import Fit as Fit
     from pyfai_grf.core.records import Prediction as Prediction
     from pyfai_grf.fit.curve_fit import fit_curve as fit_curve
     from pyfai_grf.learn.bundle import Model as Model
@@ -37,8 +38,8 @@ _PUBLIC = {
     "InputError": "pyfai_grf.core.errors",
     "QRangeError": "pyfai_grf.core.errors",
     "Curve": "pyfai_grf.core.records",
-    "Prediction": "pyfai_grf.core.records",
     "Fit": "pyfai_grf.core.records",
+    "Prediction": "pyfai_grf.core.records",
     "fit_curve": "pyfai_grf.fit.curve_fit",
     "Model": "pyfai_grf.learn.bundle",
     "load_model": "pyfai_grf.learn.bundle",

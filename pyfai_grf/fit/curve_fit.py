@@ -19,7 +19,7 @@ from pyfai_grf.fit.family import Family
 from pyfai_grf.fit.options import CALIBRATION_ERROR, DEFAULT_FIT, FITTED, FitOptions
 from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_parts, draw_without, find_minimum
 from pyfai_grf.fit.target import make_target
-from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, widen_variance
+from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, measure_scatter, widen_variance
 from pyfai_grf.theory.spectra import get_spectrum
 
 #: of a normal distribution, 90 % lie within that many standard deviations
@@ -131,6 +131,8 @@ def fit_points(
     target = make_target(used, options.resolution_nm1)
     problem = Problem(target, family, options.background, options.upturn)
     minimum = find_minimum(problem)
+    target = replace(target, variance=target.variance * measure_scatter(target, minimum.amplitudes.curve))
+    problem = replace(problem, target=target)
     names, derivatives = differentiate(problem, minimum)
     verdict = judge_residual(target, minimum.amplitudes.curve, len(names))
     variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
@@ -164,7 +166,7 @@ def _forget(fit: Fit) -> Fit:
 
 def _invert(information: FloatArray) -> FloatArray:
     """Return the covariance; what the points do not tell at all gets a very large variance."""
-    size = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    size = np.sqrt(np.maximum(np.diag(information), 1e-200))
     values, vectors = np.linalg.eigh(information / np.outer(size, size))
     inverse = (vectors / np.maximum(values, 1e-12)) @ vectors.T
     return np.asarray(inverse / np.outer(size, size))

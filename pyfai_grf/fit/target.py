@@ -15,6 +15,8 @@ from pyfai_grf.features.scatter import estimate_correlation
 _SMOOTHED, _NEAR = 7, 0.1
 #: where most steps are alike within that part, they are those of a reduction, and a point is the mean over one
 _ALIKE, _MOST = 0.02, 0.9
+#: a point whose error is so many times those of its neighbours is said to be hardly known, and is
+_HARDLY_KNOWN = 5.0
 #: where a search begins: means over bins of ln q
 _COARSE = 64
 
@@ -54,7 +56,9 @@ def make_target(points: Points, resolution: float | None = None) -> Target:
     (step scans, logarithmic bins) for the value at its q. ``resolution`` (standard deviation, 1/nm) smears either.
     """
     q = points.q_nm1
-    variance = np.exp(_smooth(np.log(q), np.log(points.sigma**2)))
+    own = points.sigma**2
+    variance = np.exp(_smooth(np.log(q), np.log(own)))
+    variance = np.where(own > _HARDLY_KNOWN**2 * variance, own, variance)
     nodes, weights = place_nodes(q, resolution)
     return Target(q, points.intensity, variance, nodes, weights, estimate_correlation(q, points.intensity))
 

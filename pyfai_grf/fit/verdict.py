@@ -16,6 +16,8 @@ _SURE = 4.0
 MODEL_ERROR = 0.01
 #: a smooth misfit has about that many independent parts along a curve
 _FEATURES = 20
+#: errors that the scatter contradicts by more than that were not believed in the first place
+_BELIEVED = 2.5
 #: points that are looked at together to say where a misfit is
 _WINDOW = 9
 
@@ -66,6 +68,18 @@ def count_runs(residual: FloatArray, correlation: float) -> float:
     often = float(np.arccos(np.clip(correlation, -1.0, 1.0)) / np.pi)
     changes = np.count_nonzero(np.diff(np.signbit(residual)))
     return float((often * steps - changes) / np.sqrt(often * (1.0 - often) * steps))
+
+
+def measure_scatter(target: Target, curve: FloatArray) -> float:
+    """Return how many times the points' variance their scatter about ``curve`` (Q,) is, from neighbour to neighbour.
+
+    From the differences of neighbouring residuals (von Neumann 1941, doi:10.1214/aoms/1177731677), in which a smooth
+    misfit has no part: errors that were taken from a few points, from sparse counts or with a wrong gain are off by
+    such a factor everywhere. Not below 1, and not beyond what errors are believed with.
+    """
+    steps = np.diff((target.intensity - curve) / np.sqrt(target.point_variance))
+    found = float(np.mean(steps**2)) / (2.0 * (1.0 - target.correlation))
+    return min(max(found, 1.0), _BELIEVED**2)
 
 
 def widen_variance(target: Target, curve: FloatArray, model_error: float) -> FloatArray:

@@ -34,6 +34,15 @@ def test_a_step_scan_is_taken_at_its_points() -> None:
     np.testing.assert_allclose(target.variance, (0.01 * q**-2) ** 2, rtol=1e-12)
 
 
+def test_a_point_that_is_said_to_be_hardly_known_counts_for_little() -> None:
+    """Weights do not follow each point's own noise, but a hole that was filled with a guess says so in its error."""
+    sigma = np.full(Q.size, 0.01)
+    sigma[[100, 250]] = 1.0, 0.02
+    target = make_target(make(Q, np.ones_like(Q), sigma))
+    assert target.variance[100] == 1.0
+    assert target.variance[250] == pytest.approx(1e-4 * 4 ** (1 / 15), rel=1e-9)  # twice: the mean of 15 logarithms
+
+
 def test_a_resolution_smears_a_peak() -> None:
     """A Gaussian peak of width s, seen with a resolution r, has the width sqrt(s^2 + r^2)."""
     q = np.linspace(1.0, 3.0, 400)
