@@ -14,6 +14,7 @@ from pydantic import Field
 from pyfai_grf.analysis.recorder import Outputs, Recorder
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Outcome
+from pyfai_grf.fit.options import FitOptions
 from pyfai_grf.io.columns import Columns, make_curve
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.workflows import analyze_curves
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 Numbers = np.ndarray | list[float]
 
+_FIT = "whether a fit follows, which measures what the regressors place and says whether the curve is described"
+_SPECTRUM = "spectrum that the fit holds, e.g. roding2022; fitted: it is a parameter; default: that of the model"
 _MATERIAL = "material class, e.g. two-phase-low-porosity, or the folder of a model bundle"
 
 
@@ -36,6 +39,8 @@ class PatternInputs(BaseInputModel):
     )
     radial_units: str = Field(description="unit of radial: q_nm^-1, q_A^-1; an angle is refused")
     material: str = Field(description=_MATERIAL)
+    fit: bool = Field(default=True, description=_FIT)
+    spectrum: str | None = Field(default=None, description=_SPECTRUM)
     source: str = Field(default="ewoks pattern", description="what results call the pattern")
     frame: int = Field(default=0, description="its number within the source")
     output_file: str | None = Field(default=None, description="results file to write (HDF5, NXcanSAS)")
@@ -43,14 +48,17 @@ class PatternInputs(BaseInputModel):
 
 
 class Prediction(BaseOutputModel):
-    """What the model says: by parameter name, in the parameter's unit (a in nm), NaN where there is no prediction."""
+    """The answer: by parameter name, in the parameter's unit (a in nm), NaN where there is no prediction."""
 
     values: dict[str, float]
     lower: dict[str, float] = Field(description="lower bound of the 90 % prediction interval")
     upper: dict[str, float] = Field(description="upper bound of the 90 % prediction interval")
     is_applicable: bool = Field(description="whether the model may be asked about the pattern at all")
     reason: str = Field(description="why not")
-    info: dict[str, float | str] = Field(description="model and hash, q range, model-free numbers, chords, warnings")
+    answer_from: str = Field(description="whose answer it is: model and fit, fit, model")
+    info: dict[str, float | str] = Field(
+        description="model and hash, q range, model-free numbers, chords, chi-square and verdict of the fit, warnings"
+    )
 
 
 class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction):  # type: ignore[call-arg]
@@ -65,7 +73,8 @@ class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction)
         inputs = PatternInputs(**self.get_input_values())
         model = _load_model(inputs.material)
         outputs = Outputs(inputs.output_file, overwrite=inputs.overwrite)
-        with Recorder(model, {"host": "ewoks"}, "pyfai_grf_ewoks.tasks.PredictStructure", outputs) as recorder:
+        command, options = "pyfai_grf_ewoks.tasks.PredictStructure", _get_options(inputs)
+        with Recorder(model, {"host": "ewoks"}, command, outputs, options) as recorder:
             outcome = recorder.record(make_curve(_get_columns(inputs)))
         if outcome.result is None:
             raise InputError(outcome.problem)
@@ -79,6 +88,7 @@ class PredictStructure(Task, input_model=PatternInputs, output_model=Prediction)
         )
         self.outputs.is_applicable = said.is_applicable
         self.outputs.reason = said.reason
+        self.outputs.answer_from = said.source
         self.outputs.info = {"model": model.name, "model_sha256": model.sha256, **outcome.result.extras}
 
 
@@ -87,6 +97,8 @@ class SeriesInputs(BaseInputModel):
 
     nxdata_url: str = Field(description="file::/path of an NXdata with one pattern or many, over q")
     material: str = Field(description=_MATERIAL)
+    fit: bool = Field(default=True, description=_FIT)
+    spectrum: str | None = Field(default=None, description=_SPECTRUM)
     output_file: str = Field(description="results file to write (HDF5, NXcanSAS)")
     overwrite: bool = Field(default=False, description="replace the results file if it exists")
     enabled: bool = Field(default=True, description="False: do nothing, and give empty outputs")
@@ -102,6 +114,7 @@ class SeriesPrediction(BaseOutputModel):
     upper: dict[str, list[float]]
     is_applicable: list[bool]
     reasons: list[str]
+    answer_from: list[str] = Field(description="whose answer each is: model and fit, fit, model")
 
 
 class PredictStructures(Task, input_model=SeriesInputs, output_model=SeriesPrediction):  # type: ignore[call-arg]
@@ -118,7 +131,10 @@ class PredictStructures(Task, input_model=SeriesInputs, output_model=SeriesPredi
             model = _load_model(inputs.material)
             outputs = Outputs(inputs.output_file, overwrite=inputs.overwrite)
             command = "pyfai_grf_ewoks.tasks.PredictStructures"
-            analyze_curves([inputs.nxdata_url], model, outputs, command=command, listen=outcomes.append)
+            options = _get_options(inputs)
+            analyze_curves(
+                [inputs.nxdata_url], model, outputs, options=options, command=command, listen=outcomes.append
+            )
         for outcome in outcomes:
             if outcome.problem:
                 logger.warning("%s", outcome.problem)
@@ -132,6 +148,11 @@ class PredictStructures(Task, input_model=SeriesInputs, output_model=SeriesPredi
             setattr(self.outputs, part, {name: [getattr(row, part)[name] for row in rows] for name in names})
         self.outputs.is_applicable = [row.is_applicable for row in rows]
         self.outputs.reasons = [row.reason for row in rows]
+        self.outputs.answer_from = [row.source for row in rows]
+
+
+def _get_options(inputs: PatternInputs | SeriesInputs) -> FitOptions | None:
+    return FitOptions(inputs.spectrum) if inputs.fit else None
 
 
 def _load_model(material: str) -> Model:

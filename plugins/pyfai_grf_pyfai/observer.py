@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.analysis.recorder import Outputs, Recorder
 from pyfai_grf.core.errors import GrfError
+from pyfai_grf.fit.options import DEFAULT_FIT, FitOptions
 from pyfai_grf.learn.bundle import Model, load_model
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ class PredictionObserver:
             process(frames, "integrated.h5", config, observer)
         observer.results, observer.problems
 
+    ``options`` are those of the fit that follows the regressors; None: none does.
+
     Attributes
     ----------
-    results : one per integrated frame, in order; NaN where the curve does not cover the model's q range.
+    results : one per integrated frame, in order; NaN where nothing can be told from the curve.
     problems : one line for each thing that went wrong.
 
     Raises
@@ -52,6 +55,7 @@ class PredictionObserver:
         on_result: Callable[[Result], None] | None = None,
         *,
         overwrite: bool = False,
+        options: FitOptions | None = DEFAULT_FIT,
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
         self.results: list[Result] = []
@@ -59,9 +63,8 @@ class PredictionObserver:
         self._on_result = on_result
         self._is_stop_requested = False
         outputs = Outputs(output, overwrite=overwrite)
-        self._recorder = Recorder(
-            self.model, {"host": "pyFAI.app.integrate"}, "pyfai_grf_pyfai.observer.PredictionObserver", outputs
-        )
+        command = "pyfai_grf_pyfai.observer.PredictionObserver"
+        self._recorder = Recorder(self.model, {"host": "pyFAI.app.integrate"}, command, outputs, options)
         self._is_writing = True
 
     def data_result(self, data_info: Any, result: Any) -> None:

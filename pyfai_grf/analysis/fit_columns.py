@@ -8,6 +8,9 @@ from pyfai_grf.core.records import Fit, PredictionRow
 from pyfai_grf.fit.options import FitOptions
 
 _PARTS = ("", "_lower", "_upper")
+#: a background below 0 is told where it is so many standard errors away from it, and this part of the material's
+#: intensity at the last point
+_SURE, _BELOW = 3.0, 0.3
 
 
 def describe_fit(row: PredictionRow) -> dict[str, float | str]:
@@ -30,6 +33,22 @@ def describe_fit(row: PredictionRow) -> dict[str, float | str]:
     columns["background"] = nan if fit is None else float(fit.background[0])
     columns["upturn"] = nan if fit is None else float(fit.upturn[0])
     return columns | {"model_a_nm": asked.get("a", nan), "model_porosity": asked.get("porosity", nan)}
+
+
+def list_warnings(fit: Fit) -> list[str]:
+    """Return what a user should know of a fit that applies: parts of it that no measurement should have."""
+    flat = float(fit.background[0])
+    sure = (
+        _SURE * np.sqrt(fit.covariance[fit.names.index("background")][fit.names.index("background")]) if flat else 0.0
+    )
+    last = np.flatnonzero(np.isfinite(fit.residual))[-1]
+    material = float((fit.curve - fit.background - fit.upturn)[last])
+    if flat < -max(sure, _BELOW * material):
+        return [
+            f"the fit has a background of {flat:.3g}, {-flat / material:.2g} times what the material scatters at "
+            f"{fit.q_nm1[last]:.3g} per nm, below 0: more was subtracted than there was"
+        ]
+    return []
 
 
 def describe_settings(options: FitOptions | None) -> dict[str, object]:

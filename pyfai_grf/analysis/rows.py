@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pyfai_grf.analysis.fit_columns import describe_fit, find_fitted
+from pyfai_grf.analysis.fit_columns import describe_fit, find_fitted, list_warnings
 from pyfai_grf.analysis.judgement import judge_alternative
 from pyfai_grf.analysis.model_free import summarise
 from pyfai_grf.core.errors import InputError, QRangeError, describe_problem
@@ -64,9 +64,17 @@ def _name_curve(curve: Curve) -> str:
 
 
 def _make_result(model: Model, points: Points, row: PredictionRow, options: FitOptions | None) -> Result:
+    points = _add_warnings(points, row)
     extras = describe_points(model, points, row, options)
     # what has been compared has done its work: rows hold one curve
     return Result(points.source, points.frame, replace(points, alternative=None), row, extras)
+
+
+def _add_warnings(points: Points, row: PredictionRow) -> Points:
+    """Return ``points`` with what is to be said of their fit."""
+    found = list_warnings(row.fit) if row.fit is not None and row.is_applicable else []
+    warnings = [*points.metadata.get("warnings", ()), *found]
+    return replace(points, metadata={**points.metadata, "warnings": warnings}) if found else points
 
 
 def describe_points(

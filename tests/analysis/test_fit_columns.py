@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_grf.analysis.fit_columns import describe_fit, describe_settings, find_fitted
+from pyfai_grf.analysis.fit_columns import describe_fit, describe_settings, find_fitted, list_warnings
 from pyfai_grf.core.records import PredictionRow
 from pyfai_grf.fit.curve_fit import fit_curve
 from pyfai_grf.fit.options import FitOptions
@@ -48,3 +48,15 @@ def test_columns_are_there_without_a_fit(row: PredictionRow) -> None:
 def test_settings_say_whether_a_fit_was_asked_for() -> None:
     assert describe_settings(None) == {"fit": None}
     assert describe_settings(FitOptions("roding2022"))["fit"]["spectrum"] == "roding2022"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("part", "is_said"), [(0.5, False), (-0.05, False), (-0.8, True)])
+def test_a_background_below_zero_is_said(part: float, is_said: bool) -> None:
+    """In parts of what the material scatters at the last point."""
+    truth = expected_intensity(Q, 3.0, 0.3)
+    noisy = np.random.default_rng(1).normal(truth, 0.01 * truth) + part * truth[-1]
+    fit = fit_curve(Q, noisy, 0.01 * truth, spectrum="roding2022")
+    assert bool(list_warnings(fit)) == is_said
+    if is_said:
+        assert "0.8 times what the material scatters at 2.5 per nm, below 0" in list_warnings(fit)[0]
+    assert list_warnings(fit_curve(Q, truth + 0 * noisy, 0.01 * truth, background=False)) == []

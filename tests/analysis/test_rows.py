@@ -178,6 +178,7 @@ def test_a_curve_without_an_invariant_has_a_row_of_nan(model: Model) -> None:
     assert fitted.prediction.source == "fit"
     assert fitted.prediction.lower["a"] < 3.0 < fitted.prediction.upper["a"]
     assert float(fitted.extras["background"]) < 0
+    assert "below 0: more was subtracted than there was" in str(fitted.extras["warnings"])
 
 
 @pytest.mark.parametrize(

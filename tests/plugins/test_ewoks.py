@@ -73,7 +73,7 @@ def test_entry_point_leads_ewoks_to_the_task() -> None:
     assert set(tasks) == {TASK, SERIES_TASK}
     task = tasks[TASK]
     assert set(LINKED) <= {*task["required_input_names"], *task["optional_input_names"]}
-    assert set(task["output_names"]) == {"values", "lower", "upper", "is_applicable", "reason", "info"}
+    assert set(task["output_names"]) == {"values", "lower", "upper", "is_applicable", "reason", "answer_from", "info"}
 
 
 def test_workflow_says_what_the_library_says(predict: Callable[..., dict[str, Any]], model: Model) -> None:
@@ -112,6 +112,15 @@ def test_results_file(predict: Callable[..., dict[str, Any]], model: Model, tmp_
         predict({"output_file": str(output)})
     assert "exists already" in _join(caught.value)
     predict({"output_file": str(output), "overwrite": True})
+
+
+def test_options_reach_the_fit(predict: Callable[..., dict[str, Any]]) -> None:
+    found = predict({"spectrum": "power:n=12"})
+    assert not found["is_applicable"]
+    assert found["info"]["fit_spectrum"] == "power:n=12"
+    found = predict({"fit": False})
+    assert found["answer_from"] == "model"
+    assert "chi2" not in found["info"]
 
 
 def test_q_range_that_does_not_fit_is_an_answer(predict: Callable[..., dict[str, Any]]) -> None:
