@@ -34,7 +34,9 @@ _FILES = {
 }
 _README, _MARK = "README.txt", "pyfai-grf demo: simulated frames of a known material"
 _MOST_FRAMES = 99999
-_LABELS = {"a": "a (nm)", "porosity": "porosity"}
+#: the spectrum of Roeding et al. (2022)
+_PUBLISHED = "roding2022"
+_LABELS = {"a": "a (nm)", "porosity": "porosity", "spectrum_n": "spectrum n"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +46,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--a", type=parse_number(*LENGTH_NM), default=4.0, help="true length scale in nm (4)")
     parser.add_argument("--porosity", type=parse_number(), default=0.3, help="true porosity (0.3)")
+    parser.add_argument(
+        "--spectrum",
+        type=_parse_spectrum,
+        default=_PUBLISHED,
+        metavar="NAME",
+        help=f"true spectrum of the field, such as power:n=6 ({_PUBLISHED})",
+    )
     parser.add_argument("--frames", type=parse_count(1, _MOST_FRAMES), default=5, help="number of frames (5)")
     parser.add_argument("--counts", type=parse_number(1, 1e12), default=1e7, help="photons in a frame (1e7)")
     parser.add_argument("--seed", type=parse_seed, default=1, help="the same seed gives the same frames (1)")
+
+
+def _parse_spectrum(text: str) -> str:
+    from pyfai_grf.theory.spectra import get_spectrum
+
+    try:
+        return get_spectrum(text).text
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -82,7 +100,9 @@ def _write_inputs(options: argparse.Namespace, folder: Path, material: str) -> N
     from pyfai_grf.virtual_instrument.sample import simulate_frames
 
     truth = _get_truth(options)
-    instrument, frames = simulate_frames(**truth, counts=options.counts, frames=options.frames, seed=options.seed)
+    instrument, frames = simulate_frames(
+        **truth, counts=options.counts, frames=options.frames, seed=options.seed, spectrum=options.spectrum
+    )
     names = [f"demo_{number:05d}.cbf" for number in range(1, options.frames + 1)]
     _claim_folder(folder, names, _write_readme(options, material))
     write_geometry(folder / "demo.poni", instrument.integrator)
@@ -146,8 +166,18 @@ def _get_truth(options: argparse.Namespace) -> dict[str, float]:
     return {"a": options.a, "porosity": options.porosity}
 
 
+def _get_whole_truth(options: argparse.Namespace) -> dict[str, float]:
+    """Return the truth with the exponent of the spectrum, where it has one: what a fit finds too."""
+    from pyfai_grf.theory.spectra import get_spectrum
+    from pyfai_grf.theory.spectral_shapes import PowerSpectrum
+
+    spectrum = get_spectrum(options.spectrum)
+    return _get_truth(options) | ({"spectrum_n": spectrum.n} if isinstance(spectrum, PowerSpectrum) else {})
+
+
 def _describe_truth(options: argparse.Namespace) -> str:
-    return f"a = {options.a:g} nm, porosity {options.porosity:g}"
+    material = f"a = {options.a:g} nm, porosity {options.porosity:g}"
+    return material if options.spectrum == _PUBLISHED else f"{material}, spectrum {options.spectrum}"
 
 
 def _describe_counts(options: argparse.Namespace) -> str:
@@ -169,7 +199,8 @@ def _write_readme(options: argparse.Namespace, material: str) -> str:
     return f"""{_MARK}
 
 Nothing here was measured: the frames are computed, so the truth is known.
-  two phases, {_describe_truth(options)}; infinite sample, spectrum of Roeding et al. (2022),
+  two phases, {_describe_truth(options)}; infinite sample,
+  spectrum {options.spectrum} (roding2022: that of Roeding et al. 2022, n = 8),
   flat background of 5 % of the intensity at 3 per nm, {_describe_counts(options)} photons a frame, seed {options.seed}.
   Pilatus 1M at 3.1 m, 0.1 nm (12.4 keV), beamstop of 3 mm on an arm. Solid angle and counting noise are in the
   frames; polarization, absorption, smearing and multiple scattering are not.
@@ -204,7 +235,9 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
     return [
         "",
         "The truth is known, for the frames are simulated:",
-        *format_table(truth, average[0], f"average of {options.frames}" if options.frames > 1 else "one frame"),
+        *format_table(
+            _get_whole_truth(options), average[0], f"average of {options.frames}" if options.frames > 1 else "one frame"
+        ),
         *_count_inside(truth, single),
         "",
         f"Files in {folder}, which {_README} explains:",
@@ -216,9 +249,13 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
 def format_table(truth: Mapping[str, float], result: Result, name: str) -> list[str]:
     """Return an aligned table of truth, prediction and 90 % interval."""
     said = result.prediction
+    fit = said if said.fit is None else said.fit
     rows = [(name, "truth", "prediction", "90 % interval", "truth inside?")]
     for key, true in truth.items():
-        value, lower, upper = (part[key] for part in (said.values, said.lower, said.upper))
+        source = said if key in said.values else fit
+        if key not in source.values:
+            continue
+        value, lower, upper = (part[key] for part in (source.values, source.lower, source.upper))
         if not np.isfinite([value, lower, upper]).all():
             rows.append((_LABELS[key], f"{true:g}", "none", "", ""))
             continue

@@ -131,10 +131,14 @@ def fit_points(
     target = make_target(used, options.resolution_nm1)
     problem = Problem(target, family, options.background, options.upturn)
     minimum = find_minimum(problem)
-    target = replace(target, variance=target.variance * measure_scatter(target, minimum.amplitudes.curve))
-    problem = replace(problem, target=target)
     names, derivatives = differentiate(problem, minimum)
-    verdict = judge_residual(target, minimum.amplitudes.curve, len(names))
+    curve = minimum.amplitudes.curve
+    # what counts is how the points scatter; what that does not explain is measured in the errors as they were given
+    wider = replace(target, variance=target.variance * measure_scatter(target, curve))
+    if (verdict := judge_residual(wider, curve, len(names))).is_applicable:
+        target, problem = wider, replace(problem, target=wider)
+    else:
+        verdict = judge_residual(target, curve, len(names))
     variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
