@@ -41,6 +41,19 @@ PARAMETERS = {
     )
 }
 
+#: what a fit finds beside the parameters of the structure, as people say it
+_FITTED = {"spectrum_n": "spectrum n", "spread": "spread of a"}
+
+
+def name_parameter(name: str) -> str:
+    """Return the name of a parameter, or of what a fit finds beside them, as people say it ("layer fraction")."""
+    return _FITTED.get(name, name.replace("_", " "))
+
+
+def get_unit(name: str) -> str:
+    """Return the unit of a parameter, "" where it has none."""
+    return PARAMETERS[name].unit if name in PARAMETERS else ""
+
 
 @dataclass(frozen=True)
 class Material:

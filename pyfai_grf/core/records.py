@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
+from pyfai_grf.core.html_table import format_fit, format_prediction
+from pyfai_grf.core.rounding import format_percent
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,17 @@ class Fit:
         """The largest residual in standard errors."""
         return float(np.nanmax(np.abs(self.residual)))
 
+    @property
+    def verdict(self) -> str:
+        """Whether it describes the curve: "fits", "fits within 0.4 %", or why it does not."""
+        if not self.is_applicable:
+            return self.reason or "does not fit"
+        return f"fits within {format_percent(self.model_error)}" if self.model_error > 0 else "fits"
+
+    def _repr_html_(self) -> str:
+        """Return the values, and the verdict above them, for a notebook."""
+        return format_fit(self)
+
     def __str__(self) -> str:
         """Return values with their intervals, and the verdict."""
         numbers = (f"{n} {v:.4g} [{self.lower[n]:.4g}, {self.upper[n]:.4g}]" for n, v in self.values.items())
@@ -175,6 +188,10 @@ class Prediction:
         source = self.source[n] if self.source else ""
         fit = None if self.fit is None else self.fit[n]
         return PredictionRow(values, lower, upper, bool(self.is_applicable[n]), self.reasons[n], source, None, fit)
+
+    def _repr_html_(self) -> str:
+        """Return a row a curve, the first 20, for a notebook."""
+        return format_prediction(self)
 
     @classmethod
     def from_rows(cls, rows: Sequence[PredictionRow]) -> Prediction:
