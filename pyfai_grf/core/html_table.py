@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pyfai_grf.core.parameters import get_unit, name_parameter
-from pyfai_grf.core.rounding import format_interval, format_value
+from pyfai_grf.core.rounding import format_chi_square, format_interval, format_value
 
 if TYPE_CHECKING:
     from pyfai_grf.core.records import Fit, Prediction, PredictionRow
@@ -41,7 +41,7 @@ def format_fit(fit: Fit) -> str:
         interval = f"{low} to {high}" if has_interval else ""
         numbers = (Cell(text, True, refused), Cell(interval, False, refused))
         rows.append([Cell(name_parameter(name)), *numbers, Cell(get_unit(name))])
-    verdict = f"{'not applicable, ' if refused else ''}chi-square {fit.chi2:.3g}: {fit.verdict}"
+    verdict = f"{'not applicable, ' if refused else ''}chi-square {format_chi_square(fit.chi2)}: {fit.verdict}"
     return build_table(["", "value", "90 % interval", "unit"], rows, verdict, refused)
 
 
@@ -66,7 +66,7 @@ def _make_cells(n: int, prediction: Prediction) -> list[Cell]:
         cells.append(Cell(row.source))
     if prediction.fit is not None:
         is_refused = row.fit is not None and not row.fit.is_applicable
-        cells.append(Cell("" if row.fit is None else f"{row.fit.chi2:.3g}", True, is_refused))
+        cells.append(Cell("" if row.fit is None else format_chi_square(row.fit.chi2), True, is_refused))
     return cells
 
 

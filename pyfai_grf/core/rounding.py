@@ -38,3 +38,8 @@ def format_value(value: float, lower: float, upper: float, unit: str = "") -> st
 def format_percent(part: float) -> str:
     """Return a part of 1 in per cent, with two digits."""
     return f"{100 * part:.2g} %"
+
+
+def format_chi_square(chi2: float) -> str:
+    """Return a chi-square with three digits, or as a whole number."""
+    return f"{chi2:.3g}" if not 1000 <= chi2 < 1e6 else f"{chi2:.0f}"

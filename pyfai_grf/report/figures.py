@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -19,27 +20,32 @@ from pyfai_grf.core.atomic import replace_file
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.metrics import compute_mape, compute_mse
 from pyfai_grf.core.parameters import PARAMETERS, get_material
-from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.core.records import Curve, Fit, Prediction, PredictionRow
+from pyfai_grf.report.curve_panel import draw_curve
 from pyfai_grf.report.image_panel import draw_frame
 from pyfai_grf.report.panels import (
     ORANGE,
     ParameterBar,
     clean_panel,
     draw_bars,
-    draw_curve,
+    draw_chi_square,
     draw_parameter,
     draw_scatter,
     label_parameter,
     wrap_long_reason,
 )
+from pyfai_grf.report.residual_panel import draw_residuals
+from pyfai_grf.report.waterfall import draw_waterfall
 
 _DPI = 160
 #: of the text under a picture
 _LETTERS_PER_INCH, _LINE_INCHES = 15.0, 0.16
 
 
-def make_bars(material: str, prediction: Prediction, index: int = 0) -> list[ParameterBar]:
-    """Return the bars that ``draw_analysis`` shows for curve ``index`` of ``prediction`` by a model of ``material``.
+def make_bars(material: str, said: Prediction | PredictionRow | Fit, index: int = 0) -> list[ParameterBar]:
+    """Return the bars that ``draw_analysis`` shows of what is said of a curve by a model of ``material``, or by a fit.
+
+    Of a ``Prediction`` of several curves the one with that ``index``.
 
     Raises
     ------
@@ -47,12 +53,22 @@ def make_bars(material: str, prediction: Prediction, index: int = 0) -> list[Par
         If there is no class of that name.
     """
     kind = get_material(material)
-    reason = "" if prediction.is_applicable[index] else prediction.reasons[index] or "no reason given"
-    bars = []
-    for name in (name for name in kind.parameters if name in prediction.values):
-        value, lower, upper = (float(c[name][index]) for c in (prediction.values, prediction.lower, prediction.upper))
-        bars.append(ParameterBar(name, value, lower, upper, *kind.get_range(name), reason))
-    return bars
+    row = said.get_row(index) if isinstance(said, Prediction) else said
+    reason = "" if row.is_applicable else row.reason or "no reason given"
+    source = "fit" if isinstance(row, Fit) else row.source
+    return [
+        ParameterBar(
+            name,
+            row.values[name],
+            row.lower[name],
+            row.upper[name],
+            *kind.get_range(name),
+            reason=reason,
+            source=source,
+        )
+        for name in kind.parameters
+        if name in row.values
+    ]
 
 
 def draw_analysis(
@@ -64,8 +80,9 @@ def draw_analysis(
     frame: ArrayLike | None = None,
     truth: Mapping[str, float] | None = None,
     title: str = "",
+    fit: Fit | None = None,
 ) -> None:
-    """Draw one analysed curve: detector frame, I(q), and the prediction beside the range of its class.
+    """Draw one analysed curve: detector frame, I(q) with its fit, and the prediction beside the range of its class.
 
     Parameters
     ----------
@@ -76,6 +93,7 @@ def draw_analysis(
     frame : (H, W) detector counts; masked, negative and non-finite pixels are grey. None leaves the panel out.
     truth : parameter name -> known value, marked where given.
     title : one line above the picture.
+    fit : the fit to the curve, with its parts, its residuals and its verdict; None leaves them out.
 
     Raises
     ------
@@ -83,19 +101,36 @@ def draw_analysis(
         If the picture cannot be written.
     """
     widths = [1.15, 1.15, 1.0] if frame is not None else [1.15, 1.0]
-    width = 4.1 * sum(widths)
-    reason = wrap_long_reason(bars, int(_LETTERS_PER_INCH * width))
-    figure = Figure(figsize=(width, 4.0 + _LINE_INCHES * len(reason)), layout="constrained")
-    panels = list(figure.subplots(1, len(widths), width_ratios=widths))
+    width, height = 4.1 * sum(widths), 4.0 if fit is None else 5.5
+    reason = wrap_long_reason(bars, int(_LETTERS_PER_INCH * width), fit)
+    figure = Figure(figsize=(width, height + _LINE_INCHES * len(reason)), layout="constrained")
+    grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
     if frame is not None:
-        draw_frame(panels.pop(0), frame)
-    draw_curve(panels[0], curve, q_range_nm1)
-    draw_bars(panels[1], bars, truth or {})
+        draw_frame(figure.add_subplot(grid[0]), frame)
+    if fit is None:
+        draw_curve(figure.add_subplot(grid[-2]), curve, q_range_nm1)
+    else:
+        _draw_fitted(figure, grid[-2], curve, q_range_nm1, fit)
+    draw_bars(figure.add_subplot(grid[-1]), bars, truth or {}, fit)
     if reason:
         figure.supxlabel("\n".join(reason), x=0.02, ha="left", fontsize=9, color=ORANGE, parse_math=False)
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     _save(figure, path)
+
+
+def _draw_fitted(
+    figure: Figure, place: SubplotSpec, curve: Curve, q_range_nm1: tuple[float, float] | None, fit: Fit
+) -> None:
+    """Draw the curve with its fit, and the residuals below on the same q axis."""
+    grid = place.subgridspec(3, 1, height_ratios=[0.55, 2.9, 1.1], hspace=0.02)
+    upper = figure.add_subplot(grid[1])
+    lower = figure.add_subplot(grid[2], sharex=upper)
+    draw_curve(upper, curve, q_range_nm1, fit, legend=figure.add_subplot(grid[0]))
+    draw_residuals(lower, curve, fit)
+    upper.set_xlabel("")
+    upper.tick_params(axis="x", which="both", labelbottom=False)
+    figure.align_ylabels([upper, lower])
 
 
 def draw_series(
@@ -105,18 +140,21 @@ def draw_series(
     frames: ArrayLike | None = None,
     truth: Mapping[str, ArrayLike] | None = None,
     title: str = "",
+    curves: Mapping[int, Curve] | None = None,
 ) -> None:
-    """Draw each parameter of a series against the frame, with its 90 % interval.
+    """Draw each parameter of a series against the frame, with its 90 % interval; chi-square below, curves beside.
 
     Frames to which the model does not apply are hollow; a frame without any value is a tick at the bottom.
 
     Parameters
     ----------
     path : the picture to write.
-    prediction : N curves.
+    prediction : N curves; chi-square is drawn where it has fits.
     frames : (N,) numbers of the frames (or times, temperatures); default 0 to N - 1.
     truth : parameter name -> known value, one or (N,).
     title : one line above the picture.
+    curves : place in the series, 0 to N - 1 -> the curve there, for a few of them (``waterfall.CurveKeeper`` chooses);
+        8 at most are drawn, one above the other, with their fits.
 
     Raises
     ------
@@ -128,18 +166,27 @@ def draw_series(
     if not names or not count:
         raise InputError("a series without a single prediction cannot be drawn")
     x = np.arange(count, dtype=float) if frames is None else np.asarray(frames, dtype=float)
-    figure = Figure(figsize=(7.2, 0.7 + 1.9 * len(names)), layout="constrained")
-    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-    for panel, name in zip(panels, names, strict=True):
+    rows = len(names) + (prediction.fit is not None)
+    figure = Figure(figsize=(7.2 + 4.6 * bool(curves), 0.7 + 1.9 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, 2 if curves else 1, width_ratios=[7.2, 4.6] if curves else None)
+    panels = [figure.add_subplot(grid[0, 0])]
+    panels += [figure.add_subplot(grid[row, 0], sharex=panels[0]) for row in range(1, rows)]
+    for panel, name in zip(panels, names, strict=False):
         draw_parameter(panel, x, name, prediction)
         if truth and name in truth:
             known = np.broadcast_to(np.asarray(truth[name], dtype=float), x.shape)
             panel.plot(x, known, color=ORANGE, lw=1.2, ls="--", label="truth", zorder=2)
         panel.set_ylabel(label_parameter(name))
+    if prediction.fit is not None:
+        draw_chi_square(panels[-1], x, prediction)
+    for panel in panels:
         clean_panel(panel)
+        panel.tick_params(labelbottom=panel is panels[-1])
     _label_series(panels, is_index=frames is None or bool(np.all(x == np.round(x))))
     panels[-1].set_xlabel("frame")
     figure.align_ylabels(panels)
+    if curves:
+        draw_waterfall(figure.add_subplot(grid[:, 1]), curves, prediction, x)
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     _save(figure, path)

@@ -1,25 +1,32 @@
-"""The panels that pictures are put together from: a curve, a prediction, a parameter of a series, a scatter."""
+"""The panels that pictures are put together from: a prediction, a parameter of a series, a scatter."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.core.arrays import BoolArray, FloatArray
+from pyfai_grf.core.parameters import PARAMETERS, get_unit, name_parameter
+from pyfai_grf.core.records import Fit, Prediction
+from pyfai_grf.core.rounding import format_chi_square, format_value
 
-_SYMBOLS = {"a": "a", "porosity": "porosity", "layer_fraction": "layer fraction"}
 #: letters a line, and lines, that the panel of the bars has for a reason
 _PANEL_COLUMNS, _PANEL_LINES = 48, 6
+#: height of a small line of that panel
+_LINE = 0.052
 #: no picture says more of a reason; the results file keeps the whole
 _MOST_LINES, _CONTINUED = 16, " ... (the rest stands in the results file, sasprocess/reason)"
-BLUE, ORANGE, GREY, PALE = "#1f5a94", "#c8501e", "#7a7a7a", "#e4e4e4"
+BLUE, ORANGE, GREY, PALE, INK = "#1f5a94", "#c8501e", "#7a7a7a", "#e4e4e4", "#222222"
+#: of an axis that is cut, in parts of the published range
+_LEAST_SPAN = 0.1
+#: whose answer it is, as the panel of the bars says it
+_ANSWERS = {"model and fit": "fit, and the model agrees", "fit": "fit", "model": "model", "": "prediction"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class ParameterBar:
     value, lower, upper : the prediction and its 90 % interval; NaN where there is none.
     low, high : the range of the material class.
     reason : why the model does not apply to the curve; "" where it does.
+    source : whose answer it is, see ``core.records.PredictionRow``.
     """
 
     name: str
@@ -41,81 +49,98 @@ class ParameterBar:
     low: float
     high: float
     reason: str = ""
+    source: str = ""
 
 
-def draw_curve(panel: Axes, curve: Curve, q_range_nm1: tuple[float, float] | None) -> None:
-    """Draw I(q) on logarithmic axes; what has no place there is counted in words."""
-    is_known = np.isfinite(curve.q_nm1) & np.isfinite(curve.intensity)
-    shown = is_known & (curve.q_nm1 > 0) & (curve.intensity > 0)
-    q, intensity = curve.q_nm1[shown], curve.intensity[shown]
-    unit = str(curve.metadata.get("intensity_unit", "arbitrary units")).replace("$", r"\$")
-    panel.set(xscale="log", yscale="log", xlabel=r"$q$ (nm$^{-1}$)", ylabel=f"$I$ ({unit})")
-    if q_range_nm1 is not None:
-        panel.axvspan(*q_range_nm1, color=BLUE, alpha=0.09, lw=0, label="q range of the model")
-    if curve.sigma is not None:
-        sigma = curve.sigma[shown]
-        lower = np.maximum(intensity - sigma, intensity * 1e-2)
-        panel.fill_between(q, lower, intensity + sigma, color=BLUE, alpha=0.3, lw=0, label=r"$\pm\sigma$")
-    panel.plot(q, intensity, color=BLUE, lw=1.0, marker=".", ms=3 if len(q) < 400 else 1.5, label="curve")
-    if len(q):
-        panel.set_ylim(0.5 * intensity.min(), 2.0 * intensity.max())
-    if hidden := int(np.count_nonzero(~shown)):
-        why = "≤ 0" if is_known.all() else "≤ 0 or not finite"
-        panel.plot([], [], " ", label=f"{hidden} of {len(shown)} points {why}, not shown")
-    panel.legend(loc="best", fontsize=8, frameon=False)
-    _format_log(panel)
-    clean_panel(panel)
+def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, float], fit: Fit | None = None) -> None:
+    """Draw one bar a parameter, from the low to the high end of its class, with the value in words above it.
 
-
-def _format_log(panel: Axes) -> None:
-    """Label minor ticks too where an axis spans too little for two decades."""
-    for axis, (low, high) in ((panel.xaxis, panel.get_xlim()), (panel.yaxis, panel.get_ylim())):
-        is_short = high / low < 30
-        axis.set_minor_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.5)) if is_short else NullFormatter())
-        axis.set_tick_params(which="minor", labelsize=7)
-
-
-def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, float]) -> None:
-    """Draw one bar a parameter, from the low to the high end of its class, with the value in words above it."""
+    What the fit found beside, its chi-square and its verdict stand below, in smaller lines.
+    """
     panel.set_axis_off()
     panel.set(xlim=(-0.08, 1.06), ylim=(0, 1))
-    reason = next((row.reason for row in bars if row.reason), "")
-    top = 1.0
-    if reason or not bars:
-        text = "not applicable, for the reason below" if wrap_long_reason(bars) else f"not applicable: {reason}"
-        lines = textwrap.wrap(text if bars else "no prediction", _PANEL_COLUMNS)
-        panel.text(0, top, "\n".join(lines), va="top", fontsize=9, color=ORANGE, linespacing=1.3, parse_math=False)
-        top -= 0.05 + 0.058 * len(lines)
-    else:
-        panel.text(1, top, "prediction (90 % interval)", va="top", ha="right", fontsize=8, color=GREY)
-        top -= 0.07
-    step = min(0.31, top / max(len(bars), 1))
+    top = _draw_head(panel, bars, fit)
+    lines = _describe_fit(bars, fit) if fit is not None else []
+    step = min(0.31, (top - _LINE * len(lines)) / max(len(bars), 1))
     for number, row in enumerate(bars):
         _draw_row(panel, row, (top - number * step, step), truth.get(row.name))
+    bottom = top - step * len(bars)
+    for number, (name, text, color) in enumerate(lines):
+        place: dict[str, Any] = {
+            "y": bottom - number * _LINE,
+            "va": "top",
+            "fontsize": 8.5,
+            "color": color,
+            "parse_math": False,
+        }
+        panel.text(0, s=name, **place)
+        panel.text(1, s=text, ha="right", **place)
 
 
-def wrap_long_reason(bars: Sequence[ParameterBar], columns: int = 120) -> list[str]:
-    """Return the lines, of ``columns`` letters, of a reason that is too long for the panel of the bars; [] if it fits.
+def _draw_head(panel: Axes, bars: Sequence[ParameterBar], fit: Fit | None) -> float:
+    """Say whose answer it is, or why there is none; return where the rest may begin."""
+    reason, source = next(
+        ((row.reason, row.source) for row in bars if row.reason), ("", bars[0].source if bars else "")
+    )
+    if reason or not bars:
+        text = (
+            "not applicable, for the reason below" if wrap_long_reason(bars, fit=fit) else f"not applicable: {reason}"
+        )
+        lines = textwrap.wrap(text if bars else "no prediction", _PANEL_COLUMNS)
+        panel.text(0, 1, "\n".join(lines), va="top", fontsize=9, color=ORANGE, linespacing=1.3, parse_math=False)
+        return 0.95 - 0.058 * len(lines)
+    panel.text(1, 1, f"{_ANSWERS.get(source, source)} (90 % interval)", va="top", ha="right", fontsize=8, color=GREY)
+    return 0.93
+
+
+def _describe_fit(bars: Sequence[ParameterBar], fit: Fit) -> list[tuple[str, str, str]]:
+    """Return (name, text, colour) of each line on a fit: what it found beside the bars, the spectrum, the verdict."""
+    shown = {row.name for row in bars}
+    color = INK if fit.is_applicable and not any(row.reason for row in bars) else GREY
+    lines = [
+        (name_parameter(name), format_value(value, fit.lower[name], fit.upper[name], get_unit(name)), color)
+        for name, value in fit.values.items()
+        if name not in shown
+    ]
+    if fit.spectrum != "fitted":
+        lines.append(("spectrum", f"{fit.spectrum}, held", color))
+    verdict = fit.verdict if fit.is_applicable else "refused"
+    return [*lines, (f"chi-square {format_chi_square(fit.chi2)}", verdict, INK if fit.is_applicable else ORANGE)]
+
+
+def list_reasons(bars: Sequence[ParameterBar], fit: Fit | None = None) -> list[str]:
+    """Return why there is no answer, and why the fit is none, if that is not said already."""
+    reasons = [f"not applicable: {row.reason}" for row in bars if row.reason][:1]
+    if fit is not None and not fit.is_applicable and not any(fit.reason in said for said in reasons):
+        reasons.append(f"fit: {fit.reason}")
+    return reasons
+
+
+def wrap_long_reason(bars: Sequence[ParameterBar], columns: int = 120, fit: Fit | None = None) -> list[str]:
+    """Return the lines, of ``columns`` letters, of reasons that are too long for the panel of the bars; [] if they fit.
 
     A reason beyond all measure ends with an ellipsis and the place where the whole of it stands.
     """
-    reason = next((f"not applicable: {row.reason}" for row in bars if row.reason), "")
-    if len(textwrap.wrap(reason, _PANEL_COLUMNS)) <= _PANEL_LINES:
+    reasons = list_reasons(bars, fit)
+    if len(reasons) <= 1 and len(textwrap.wrap("".join(reasons), _PANEL_COLUMNS)) <= _PANEL_LINES:
         return []
-    return textwrap.wrap(reason, columns, max_lines=_MOST_LINES, placeholder=_CONTINUED)
+    lines = [textwrap.wrap(reason, columns, max_lines=_MOST_LINES, placeholder=_CONTINUED) for reason in reasons]
+    return [line for reason in lines for line in reason]
 
 
 def _draw_row(panel: Axes, row: ParameterBar, band: tuple[float, float], truth: float | None) -> None:
     """Draw one parameter into the band (top, height) of the panel."""
-    parameter, (top, height) = PARAMETERS[row.name], band
+    unit, (top, height) = get_unit(row.name), band
     bar, thick = top - 0.5 * height, 0.045
     color = GREY if row.reason else BLUE
 
     def place(value: float) -> float:
         return float(np.clip((value - row.low) / (row.high - row.low), -0.04, 1.04))
 
-    panel.text(0, top, _SYMBOLS[row.name], fontsize=10, fontweight="bold", va="top", color="#222222")
-    panel.text(1, top, _describe_value(row), fontsize=10, va="top", ha="right", color=color)
+    panel.text(0, top, name_parameter(row.name), fontsize=10, fontweight="bold", va="top", color=INK)
+    panel.text(
+        1, top, format_value(row.value, row.lower, row.upper, unit), fontsize=10, va="top", ha="right", color=color
+    )
     panel.barh(bar, 1, height=thick, color=PALE, lw=0)
     if np.isfinite([row.lower, row.upper]).all():
         left, right = place(row.lower), place(row.upper)
@@ -127,19 +152,7 @@ def _draw_row(panel: Axes, row: ParameterBar, band: tuple[float, float], truth: 
         panel.plot(place(truth), under - 0.012, "^", ms=6, color=ORANGE, clip_on=False)
         panel.text(place(truth), under - 0.035, f"truth {truth:.4g}", color=ORANGE, fontsize=8, ha="center", va="top")
     for x, value, side in ((0, row.low, "left"), (1, row.high, "right")):
-        text = f"{value:g} {parameter.unit}".rstrip()
-        panel.text(x, under - 0.012, text, fontsize=7.5, color=GREY, ha=side, va="top")
-
-
-def _describe_value(row: ParameterBar) -> str:
-    """Return value and interval with the digits that the interval's width allows."""
-    unit = PARAMETERS[row.name].unit
-    if not np.isfinite(row.value):
-        return "no value"
-    width = row.upper - row.lower
-    digits = int(np.clip(1 - np.floor(np.log10(width)), 0, 5)) if np.isfinite(width) and width > 0 else 3
-    text = f"{row.value:.{digits}f} {unit}".rstrip()
-    return f"{text}  ({row.lower:.{digits}f} to {row.upper:.{digits}f})" if np.isfinite(width) else text
+        panel.text(x, under - 0.012, f"{value:g} {unit}".rstrip(), fontsize=7.5, color=GREY, ha=side, va="top")
 
 
 def draw_parameter(panel: Axes, x: FloatArray, name: str, prediction: Prediction) -> None:
@@ -148,18 +161,62 @@ def draw_parameter(panel: Axes, x: FloatArray, name: str, prediction: Prediction
     applies = np.asarray(prediction.is_applicable, dtype=bool) & np.isfinite(value)
     gap = ~applies
     low, high = (np.where(gap, np.nan, bound) for bound in (lower, upper))
-    panel.fill_between(x, low, high, color=BLUE, alpha=0.22, lw=0, label="90 % interval")
+    names = ("90 % interval", "prediction") if applies.any() else ("_interval", "_prediction")
+    panel.fill_between(x, low, high, color=BLUE, alpha=0.22, lw=0, label=names[0])
     # a single frame between two gaps has no band: the bar shows its interval all the same
     panel.vlines(x[applies], lower[applies], upper[applies], color=BLUE, alpha=0.35, lw=1)
     size = 4 if len(x) < 150 else 2
-    panel.plot(x, np.where(gap, np.nan, value), color=BLUE, lw=0.8, marker="o", ms=size, label="prediction", zorder=3)
-    hollow = gap & np.isfinite(value)
+    panel.plot(x, np.where(gap, np.nan, value), color=BLUE, lw=0.8, marker="o", ms=size, label=names[1], zorder=3)
+    _mark_exceptions(panel, x, _clip_refused(panel, name, value, applies), applies, size)
+
+
+def _clip_refused(panel: Axes, name: str, value: FloatArray, applies: BoolArray) -> FloatArray:
+    """Return ``value`` with what does not stand, and lies far from what does, at the edge of the axis.
+
+    A fit that failed may have ended anywhere, and must not squeeze the others into a line.
+    """
+    if not applies.any() or name not in PARAMETERS:
+        return value
+    known = PARAMETERS[name]
+    low, high = panel.dataLim.intervaly
+    room = max(high - low, _LEAST_SPAN * (known.high - known.low))
+    low, high = low - room, high + room
+    outside = ~applies & ((value < low) | (value > high))
+    if not outside.any():
+        return value
+    panel.set_ylim(low - 0.05 * room, high + 0.05 * room)
+    return np.where(outside, np.clip(value, low, high), value)
+
+
+def _mark_exceptions(panel: Axes, x: FloatArray, value: FloatArray, applies: BoolArray, size: int) -> None:
+    """Draw values that do not stand hollow, and where there is none a tick at the bottom."""
+    hollow, missing = ~applies & np.isfinite(value), ~np.isfinite(value)
     if hollow.any():
         panel.plot(x[hollow], value[hollow], "o", ms=size, mfc="white", mec=GREY, label="not applicable", zorder=3)
-    missing = ~np.isfinite(value)
     if missing.any():
         bottom = np.full(np.count_nonzero(missing), 0.02)
         panel.plot(x[missing], bottom, "|", color=GREY, ms=7, label="no value", transform=panel.get_xaxis_transform())
+
+
+def draw_chi_square(panel: Axes, x: FloatArray, prediction: Prediction) -> None:
+    """Draw the reduced chi-square of each fit of a series over ``x``; hollow where the fit or the curve is refused."""
+    fits = prediction.fit or (None,) * len(x)
+    chi2 = np.array([np.nan if fit is None or not fit.chi2 > 0 else fit.chi2 for fit in fits])
+    applies = np.array([fit is not None and fit.is_applicable for fit in fits]) & prediction.is_applicable
+    size = 4 if len(x) < 150 else 2
+    panel.set_yscale("log")
+    panel.axhline(1, color=GREY, lw=0.8, ls="--", zorder=1)
+    panel.plot(x, np.where(applies, chi2, np.nan), color=BLUE, lw=0.8, marker="o", ms=size, zorder=3)
+    _mark_exceptions(panel, x, chi2, applies, size)
+    known = chi2[np.isfinite(chi2)]
+    # a decade at least, with the line at 1 in it
+    low, high = (known.min(), known.max()) if known.size else (1.0, 1.0)
+    panel.set_ylim(min(0.4, 0.6 * low), max(4.0, 1.7 * high))
+    panel.set_ylabel("chi-square")
+    is_short = panel.get_ylim()[1] < 100 * panel.get_ylim()[0]
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_short else (1,)))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_scatter(panel: Axes, x: FloatArray, y: FloatArray, name: str) -> None:
@@ -181,8 +238,8 @@ def draw_scatter(panel: Axes, x: FloatArray, y: FloatArray, name: str) -> None:
 
 def label_parameter(name: str) -> str:
     """Return the name of a parameter with its unit, for an axis."""
-    unit = PARAMETERS[name].unit
-    return f"{_SYMBOLS[name]} ({unit})" if unit else _SYMBOLS[name]
+    unit = get_unit(name)
+    return f"{name_parameter(name)} ({unit})" if unit else name_parameter(name)
 
 
 def clean_panel(panel: Axes) -> None:

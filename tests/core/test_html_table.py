@@ -36,7 +36,7 @@ def read_rows(html: str) -> list[list[str]]:
 
 
 def read_caption(html: str) -> str:
-    return "".join(read(html).find("caption").itertext())  # type: ignore[union-attr]
+    return "".join(next(read(html).iter("caption")).itertext())
 
 
 def find_struck(html: str) -> list[str | None]:

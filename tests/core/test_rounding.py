@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pyfai_grf.core.rounding import format_interval, format_percent, format_value
+from pyfai_grf.core.rounding import format_chi_square, format_interval, format_percent, format_value
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,10 @@ def test_value_with_unit_and_interval(value: float, half: float, unit: str, word
 @pytest.mark.parametrize(("part", "words"), [(0.01, "1 %"), (0.00437, "0.44 %"), (0.00012, "0.012 %"), (0.5, "50 %")])
 def test_parts_in_per_cent(part: float, words: str) -> None:
     assert format_percent(part) == words
+
+
+@pytest.mark.parametrize(
+    ("chi2", "words"), [(0.98765, "0.988"), (42.04, "42"), (999.0, "999"), (1172.6, "1173"), (math.nan, "nan")]
+)
+def test_chi_square_has_three_digits_or_is_whole(chi2: float, words: str) -> None:
+    assert format_chi_square(chi2) == words
