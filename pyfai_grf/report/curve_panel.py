@@ -189,9 +189,8 @@ def draw_parts(panel: Axes, fit: Fit) -> None:
     parts = [(curve - background - upturn, "material", _MATERIAL)] if np.any(background) or np.any(upturn) else []
     if np.any(background):
         level, (low, _) = float(background[0]), panel.get_ylim()
-        where = "" if level > _BELOW * low else ", off the axis"
-        parts.append((background, f"background {_format_number(level)}{where}", _BACKGROUND))
-        if not where:
+        parts.append((background, f"background {_format_number(level)}", _BACKGROUND))
+        if level > _BELOW * low:
             panel.set_ylim(bottom=min(low, 0.6 * level))
     if np.any(upturn):
         parts.append((upturn, f"upturn{_describe_power(q, upturn)}", _UPTURN))

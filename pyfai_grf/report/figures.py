@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
@@ -34,12 +33,12 @@ from pyfai_grf.report.panels import (
     label_parameter,
     wrap_long_reason,
 )
-from pyfai_grf.report.residual_panel import draw_residuals
+from pyfai_grf.report.residual_panel import draw_fitted_curve
 from pyfai_grf.report.waterfall import draw_waterfall
 
 _DPI = 160
 #: of the text under a picture
-_LETTERS_PER_INCH, _LINE_INCHES = 15.0, 0.16
+_LETTERS_PER_INCH, _LINE_INCHES, _REASON_PAD = 15.0, 0.16, 0.08
 
 
 def make_bars(material: str, said: Prediction | PredictionRow | Fit, index: int = 0) -> list[ParameterBar]:
@@ -101,7 +100,7 @@ def draw_analysis(
         If the picture cannot be written.
     """
     widths = [1.15, 1.15, 1.0] if frame is not None else [1.15, 1.0]
-    width, height = 4.1 * sum(widths), 4.0 if fit is None else 5.5
+    width, height = 4.1 * sum(widths), 4.0 if fit is None else 5.7
     reason = wrap_long_reason(bars, int(_LETTERS_PER_INCH * width), fit)
     figure = Figure(figsize=(width, height + _LINE_INCHES * len(reason)), layout="constrained")
     grid = figure.add_gridspec(1, len(widths), width_ratios=widths)
@@ -110,27 +109,14 @@ def draw_analysis(
     if fit is None:
         draw_curve(figure.add_subplot(grid[-2]), curve, q_range_nm1)
     else:
-        _draw_fitted(figure, grid[-2], curve, q_range_nm1, fit)
+        draw_fitted_curve(figure, grid[-2], curve, q_range_nm1, fit)
     draw_bars(figure.add_subplot(grid[-1]), bars, truth or {}, fit)
     if reason:
+        figure.set_layout_engine("constrained", h_pad=_REASON_PAD)
         figure.supxlabel("\n".join(reason), x=0.02, ha="left", fontsize=9, color=ORANGE, parse_math=False)
     if title:
         figure.suptitle(title, fontsize=11, fontweight="bold", parse_math=False)
     _save(figure, path)
-
-
-def _draw_fitted(
-    figure: Figure, place: SubplotSpec, curve: Curve, q_range_nm1: tuple[float, float] | None, fit: Fit
-) -> None:
-    """Draw the curve with its fit, and the residuals below on the same q axis."""
-    grid = place.subgridspec(3, 1, height_ratios=[0.55, 2.9, 1.1], hspace=0.02)
-    upper = figure.add_subplot(grid[1])
-    lower = figure.add_subplot(grid[2], sharex=upper)
-    draw_curve(upper, curve, q_range_nm1, fit, legend=figure.add_subplot(grid[0]))
-    draw_residuals(lower, curve, fit)
-    upper.set_xlabel("")
-    upper.tick_params(axis="x", which="both", labelbottom=False)
-    figure.align_ylabels([upper, lower])
 
 
 def draw_series(

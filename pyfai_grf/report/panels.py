@@ -59,7 +59,7 @@ def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, flo
     """
     panel.set_axis_off()
     panel.set(xlim=(-0.08, 1.06), ylim=(0, 1))
-    top = _draw_head(panel, bars, fit)
+    top = _draw_head(panel, bars)
     lines = _describe_fit(bars, fit) if fit is not None else []
     step = min(0.31, (top - _LINE * len(lines)) / max(len(bars), 1))
     for number, row in enumerate(bars):
@@ -77,15 +77,13 @@ def draw_bars(panel: Axes, bars: Sequence[ParameterBar], truth: Mapping[str, flo
         panel.text(1, s=text, ha="right", **place)
 
 
-def _draw_head(panel: Axes, bars: Sequence[ParameterBar], fit: Fit | None) -> float:
+def _draw_head(panel: Axes, bars: Sequence[ParameterBar]) -> float:
     """Say whose answer it is, or why there is none; return where the rest may begin."""
     reason, source = next(
         ((row.reason, row.source) for row in bars if row.reason), ("", bars[0].source if bars else "")
     )
     if reason or not bars:
-        text = (
-            "not applicable, for the reason below" if wrap_long_reason(bars, fit=fit) else f"not applicable: {reason}"
-        )
+        text = "not applicable, for the reason below" if wrap_long_reason(bars) else f"not applicable: {reason}"
         lines = textwrap.wrap(text if bars else "no prediction", _PANEL_COLUMNS)
         panel.text(0, 1, "\n".join(lines), va="top", fontsize=9, color=ORANGE, linespacing=1.3, parse_math=False)
         return 0.95 - 0.058 * len(lines)
@@ -108,24 +106,18 @@ def _describe_fit(bars: Sequence[ParameterBar], fit: Fit) -> list[tuple[str, str
     return [*lines, (f"chi-square {format_chi_square(fit.chi2)}", verdict, INK if fit.is_applicable else ORANGE)]
 
 
-def list_reasons(bars: Sequence[ParameterBar], fit: Fit | None = None) -> list[str]:
-    """Return why there is no answer, and why the fit is none, if that is not said already."""
-    reasons = [f"not applicable: {row.reason}" for row in bars if row.reason][:1]
-    if fit is not None and not fit.is_applicable and not any(fit.reason in said for said in reasons):
-        reasons.append(f"fit: {fit.reason}")
-    return reasons
-
-
 def wrap_long_reason(bars: Sequence[ParameterBar], columns: int = 120, fit: Fit | None = None) -> list[str]:
-    """Return the lines, of ``columns`` letters, of reasons that are too long for the panel of the bars; [] if they fit.
+    """Return the lines, of ``columns`` letters, of a reason that is too long for the panel of the bars; [] if it fits.
 
-    A reason beyond all measure ends with an ellipsis and the place where the whole of it stands.
+    And why ``fit`` is refused, if that is another reason. One beyond all measure ends with an ellipsis and the place
+    where the whole of it stands.
     """
-    reasons = list_reasons(bars, fit)
-    if len(reasons) <= 1 and len(textwrap.wrap("".join(reasons), _PANEL_COLUMNS)) <= _PANEL_LINES:
-        return []
-    lines = [textwrap.wrap(reason, columns, max_lines=_MOST_LINES, placeholder=_CONTINUED) for reason in reasons]
-    return [line for reason in lines for line in reason]
+    reason = next((f"not applicable: {row.reason}" for row in bars if row.reason), "")
+    reasons = [reason] if len(textwrap.wrap(reason, _PANEL_COLUMNS)) > _PANEL_LINES else []
+    if fit is not None and not fit.is_applicable and fit.reason not in reason:
+        reasons.append(f"fit refused: {fit.reason}")
+    wrapped = (textwrap.wrap(text, columns, max_lines=_MOST_LINES, placeholder=_CONTINUED) for text in reasons)
+    return [line for lines in wrapped for line in lines]
 
 
 def _draw_row(panel: Axes, row: ParameterBar, band: tuple[float, float], truth: float | None) -> None:
@@ -167,25 +159,28 @@ def draw_parameter(panel: Axes, x: FloatArray, name: str, prediction: Prediction
     panel.vlines(x[applies], lower[applies], upper[applies], color=BLUE, alpha=0.35, lw=1)
     size = 4 if len(x) < 150 else 2
     panel.plot(x, np.where(gap, np.nan, value), color=BLUE, lw=0.8, marker="o", ms=size, label=names[1], zorder=3)
-    _mark_exceptions(panel, x, _clip_refused(panel, name, value, applies), applies, size)
+    _mark_exceptions(panel, x, value, applies, size)
+    if applies.any():
+        known = np.concatenate([part[applies & np.isfinite(part)] for part in (value, lower, upper)])
+        _cut_axis(panel, x, name, known, np.where(applies, np.nan, value))
 
 
-def _clip_refused(panel: Axes, name: str, value: FloatArray, applies: BoolArray) -> FloatArray:
-    """Return ``value`` with what does not stand, and lies far from what does, at the edge of the axis.
+def _cut_axis(panel: Axes, x: FloatArray, name: str, known: FloatArray, refused: FloatArray) -> None:
+    """End the axis before ``refused`` values (N,) far from the ``known`` ones, and point to where they lie.
 
     A fit that failed may have ended anywhere, and must not squeeze the others into a line.
     """
-    if not applies.any() or name not in PARAMETERS:
-        return value
-    known = PARAMETERS[name]
-    low, high = panel.dataLim.intervaly
-    room = max(high - low, _LEAST_SPAN * (known.high - known.low))
-    low, high = low - room, high + room
-    outside = ~applies & ((value < low) | (value > high))
-    if not outside.any():
-        return value
-    panel.set_ylim(low - 0.05 * room, high + 0.05 * room)
-    return np.where(outside, np.clip(value, low, high), value)
+    room = max(float(np.ptp(known)), _LEAST_SPAN * (PARAMETERS[name].high - PARAMETERS[name].low))
+    low, high = known.min() - room, known.max() + room
+    if not np.any((refused < low) | (refused > high)):
+        return
+    panel.set_ylim(low, high)
+    for far, end, marker in ((refused < low, 0.03, "v"), (refused > high, 0.97, "^")):
+        ends = np.full(np.count_nonzero(far), end)
+        style: dict[str, Any] = {"ms": 5, "mfc": "white", "mec": GREY, "zorder": 3}
+        if far.any():
+            label = "not applicable, off the axis"
+            panel.plot(x[far], ends, marker, label=label, transform=panel.get_xaxis_transform(), **style)
 
 
 def _mark_exceptions(panel: Axes, x: FloatArray, value: FloatArray, applies: BoolArray, size: int) -> None:

@@ -1,20 +1,36 @@
-"""The panel of what a fit leaves over, in standard errors."""
+"""A fitted curve over the panel of what the fit leaves over, in standard errors."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.records import Curve, Fit
-from pyfai_grf.report.curve_panel import choose_size, mark_left_out
+from pyfai_grf.report.curve_panel import choose_size, draw_curve, mark_left_out
 from pyfai_grf.report.panels import BLUE, GREY, ORANGE, clean_panel
 
 #: standard errors: where a linear axis ends, and what one point in twenty exceeds
 _END, _USUAL = 5.0, 2.0
 #: with more than one point in a hundred beyond the end of the linear axis, the axis becomes a logarithmic one
 _CLIPPED = 0.01
+
+
+def draw_fitted_curve(
+    figure: Figure, place: SubplotSpec, curve: Curve, q_range_nm1: tuple[float, float] | None, fit: Fit
+) -> None:
+    """Draw a curve with its fit at ``place``, and the residuals below on the same q axis; what is what stands above."""
+    grid = place.subgridspec(3, 1, height_ratios=[0.75, 2.9, 1.1], hspace=0.02)
+    upper = figure.add_subplot(grid[1])
+    lower = figure.add_subplot(grid[2], sharex=upper)
+    draw_curve(upper, curve, q_range_nm1, fit, legend=figure.add_subplot(grid[0]))
+    draw_residuals(lower, curve, fit)
+    upper.set_xlabel("")
+    upper.tick_params(axis="x", which="both", labelbottom=False)
+    figure.align_ylabels([upper, lower])
 
 
 def draw_residuals(panel: Axes, curve: Curve, fit: Fit) -> None:

@@ -82,8 +82,9 @@ def _choose_shifts(curves: Sequence[Curve]) -> list[int]:
 
 def _draw_one(panel: Axes, curve: Curve, fit: Fit | None, factor: float) -> float:
     """Draw one curve, and return the intensity at its end, as it is drawn."""
-    draw_points(panel, curve, fit, factor)
-    if fit is not None and fit.q_nm1.size:
+    is_kept = fit is not None and fit.q_nm1.size > 0  # of other frames the numbers alone may be kept
+    draw_points(panel, curve, fit if is_kept else None, factor)
+    if fit is not None and is_kept:
         draw_fit(panel, fit, factor)
     shown = find_shown(curve)
     shown &= curve.q_nm1 >= _NEAR_END * curve.q_nm1[shown].max()

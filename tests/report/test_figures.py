@@ -15,12 +15,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.core.records import Curve, Prediction, PredictionRow
 from pyfai_grf.report import figures
 from pyfai_grf.report.figures import compute_errors, draw_analysis, draw_evaluation, draw_series, make_bars
+from tests.report.fits import I, Q, make_fit
 
-Q = np.linspace(0.04, 3.0, 200)
-I = 1e4 / (1 + (2 * Q) ** 4)  # noqa: E741
 REASON = "the curve lies outside the training data: distance 5.3, limit 2.1"
 
 
@@ -125,6 +124,80 @@ def test_an_endless_reason_says_where_the_rest_stands(drawn: list[Figure], tmp_p
     assert drawn[0].get_size_inches()[1] < 8
 
 
+def _find_overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Return the pairs of texts of different panels, or of one panel beside its ticks, that lie over another."""
+    figure.draw_without_rendering()
+    texts = [t for t in figure.findobj(matplotlib.text.Text) if t.get_text().strip() and t.get_visible()]
+    ticks = {id(label) for panel in figure.axes for label in [*panel.get_xticklabels(), *panel.get_yticklabels()]}
+    boxes = [(t.get_text(), t.get_window_extent()) for t in texts if id(t) not in ticks]
+    boxes = [(text, box) for text, box in boxes if box.width > 0 and box.x1 > 0 and box.y1 > 0]
+    return [(a, b) for n, (a, one) in enumerate(boxes) for b, other in boxes[n + 1 :] if one.overlaps(other)]
+
+
+@pytest.mark.parametrize("reason", ["", "no curve of this family fits: chi-square 33, above the fit from 0.2 to 0.3"])
+@pytest.mark.parametrize("with_frame", [False, True])
+def test_analysis_with_a_fit(reason: str, with_frame: bool, drawn: list[Figure], tmp_path: Path) -> None:
+    values = {"a": 4.012, "porosity": 0.3, "spectrum_n": 8.04, "spread": 0.05}
+    residual = np.where((Q > 1) & (Q < 1.2), np.nan, (30 if reason else 1) * np.sin(30 * Q))
+    upturn = 100 * (Q / Q[0]) ** -3
+    fit = make_fit(background=0.5, upturn=upturn, residual=residual, values=values, reason=reason, chi2=33.2)
+    curve = Curve(Q, np.where(Q > 2.8, -1.0, fit.curve), 0.01 * I)
+    frame = _make_frame() if with_frame else None
+    bars = make_bars("two-phase-low-porosity", fit)
+    draw_analysis(tmp_path / "p.png", curve=curve, bars=bars, frame=frame, q_range_nm1=(0.04, 3.0), fit=fit, title="t")
+    (figure,) = drawn
+    words = _read_words(figure)
+    for text in (
+        "4.012 nm (3.972 to 4.052)",
+        "spectrum n",
+        "8.04 (7.96 to 8.12)",
+        "chi-square 33.2",
+        "left out of the fit",
+    ):
+        assert text in words
+    assert ("fit (90 % interval)" in words) == (not reason)
+    assert (f"not applicable: {reason}" in words) == bool(reason)
+    assert len(figure.axes) == 4 + with_frame
+    assert _find_overlaps(figure) == []
+    _check_picture(tmp_path / "p.png")
+
+
+def test_the_fit_that_failed_is_named_where_the_model_answers(drawn: list[Figure], tmp_path: Path) -> None:
+    row = PredictionRow({"a": 4.0}, {"a": 3.9}, {"a": 4.1}, True, "", "model")
+    fit = make_fit(reason=REASON)
+    draw_analysis(tmp_path / "p.png", curve=Curve(Q, I), bars=make_bars("two-phase-low-porosity", row), fit=fit)
+    words = _read_words(drawn[0])
+    assert "model (90 % interval)" in words
+    assert f"fit refused: {REASON}" in words
+    assert "not applicable" not in words
+    assert _find_overlaps(drawn[0]) == []
+
+
+def test_analysis_of_a_curve_that_is_refused_altogether(drawn: list[Figure], tmp_path: Path) -> None:
+    bars = make_bars("two-phase-low-porosity", PredictionRow.make_empty(("a", "porosity"), "; ".join([REASON] * 9)))
+    fit = make_fit(values={}, reason="no shoulder lies between 0.04 and 3 per nm", residual=np.full(200, 1e3))
+    draw_analysis(tmp_path / "p.pdf", curve=Curve(Q, I, 0.1 * I), bars=bars, fit=fit)
+    words = _read_words(drawn[0])
+    assert words.count("no value") == 2
+    assert "fit refused: no shoulder lies between 0.04 and 3 per nm" in words
+    assert _find_overlaps(drawn[0]) == []
+
+
+@pytest.mark.parametrize("kind", ["prediction", "row", "fit"])
+def test_bars_of_whatever_says_something_of_a_curve(kind: str) -> None:
+    fit = make_fit(values={"a": 4.0, "porosity": 0.3, "spectrum_n": 8.0})
+    row = PredictionRow(fit.values, fit.lower, fit.upper, True, "", "model and fit", None, fit)
+    said = {"prediction": Prediction.from_rows([row]), "row": row, "fit": fit}[kind]
+    bars = make_bars("two-phase-low-porosity", said)
+    assert [(bar.name, bar.value, bar.reason) for bar in bars] == [("a", 4.0, ""), ("porosity", 0.3, "")]
+    assert {bar.source for bar in bars} == {"fit" if kind == "fit" else "model and fit"}
+
+
+def test_bars_of_a_refused_fit_say_why() -> None:
+    bars = make_bars("two-phase-low-porosity", make_fit(reason="no"))
+    assert {bar.reason for bar in bars} == {"no"}
+
+
 def test_analysis_without_values_and_with_negative_points(drawn: list[Figure], tmp_path: Path) -> None:
     nan = {name: np.array([np.nan]) for name in ("a", "porosity")}
     prediction = Prediction(nan, nan, nan, np.array([False]), ("the curve ends at q = 1.2 nm^-1",))
@@ -171,6 +244,37 @@ def test_series_has_a_panel_a_parameter_and_marks_what_does_not_apply(drawn: lis
     line = next(line for line in figure.axes[0].lines if line.get_label() == "prediction")
     np.testing.assert_array_equal(np.isnan(line.get_ydata()), [i in (5, 11) for i in range(12)])
     _check_picture(tmp_path / "s.png")
+
+
+@pytest.mark.parametrize("refused", ["half", "all"])
+def test_series_with_fits_and_curves(refused: str, drawn: list[Figure], tmp_path: Path) -> None:
+    reasons = [REASON if refused == "all" or n >= 15 else "" for n in range(30)]
+    fits = [make_fit(reason=reason, chi2=40.0 if reason else 1.0) for reason in reasons]
+    rows = [
+        PredictionRow(fit.values, fit.lower, fit.upper, fit.is_applicable, fit.reason, "fit", None, fit) for fit in fits
+    ]
+    rows[5] = PredictionRow.make_empty(("a", "porosity"), "too short")
+    curves = {n: Curve(Q, I, 0.1 * I) for n in range(0, 30, 3)}
+    draw_series(tmp_path / "s.png", Prediction.from_rows(rows), frames=np.arange(30) + 100, title="t", curves=curves)
+    (figure,) = drawn
+    *parameters, chi2, waterfall = figure.axes
+    assert [panel.get_ylabel() for panel in parameters] == ["a (nm)", "porosity"]
+    assert chi2.get_ylabel() == "chi-square"
+    assert chi2.get_xlabel() == "frame"
+    for panel in (*parameters, chi2):
+        (hollow,) = [line for line in panel.lines if line.get_label() == "not applicable"]
+        assert len(np.asarray(hollow.get_xdata())) == (29 if refused == "all" else 15)
+    assert len([line for line in waterfall.lines if str(line.get_label()).startswith("data")]) == 8
+    assert [text.get_text() for text in waterfall.texts][-1].startswith("127")
+    assert _find_overlaps(figure) == []
+    _check_picture(tmp_path / "s.png")
+
+
+def test_series_with_fits_and_no_curves_has_no_waterfall(drawn: list[Figure], tmp_path: Path) -> None:
+    fit = make_fit()
+    row = PredictionRow(fit.values, fit.lower, fit.upper, True, "", "fit", None, fit)
+    draw_series(tmp_path / "s.png", Prediction.from_rows([row, row]), curves={})
+    assert [panel.get_ylabel() for panel in drawn[0].axes] == ["a (nm)", "porosity", "chi-square"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 500])

@@ -12,19 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Curve, Prediction
+from pyfai_grf.core.records import Fit, Prediction
 from pyfai_grf.report.panels import (
     ParameterBar,
     clean_panel,
     draw_bars,
-    draw_curve,
+    draw_chi_square,
     draw_parameter,
     draw_scatter,
     label_parameter,
+    wrap_long_reason,
 )
-
-Q = np.linspace(0.04, 3.0, 200)
-I = 1e4 / (1 + (2 * Q) ** 4)  # noqa: E741
+from tests.report.fits import make_fit
 
 
 @pytest.fixture
@@ -45,67 +44,6 @@ def get_line(panel: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
-# --- a curve -----------------------------------------------------------------------------------------------------
-
-
-def test_curve_is_drawn_as_it_is_on_logarithmic_axes(panel: Axes) -> None:
-    draw_curve(panel, Curve(Q, I, metadata={"intensity_unit": "1/cm"}), (0.1, 2.0))
-    np.testing.assert_array_equal(get_line(panel, "curve"), [Q, I])
-    assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
-    assert panel.get_ylabel() == "$I$ (1/cm)"
-    (span,) = [patch for patch in panel.patches if patch.get_label() == "q range of the model"]
-    low, high = span.get_extents().transformed(panel.transData.inverted()).intervalx
-    assert (low, high) == pytest.approx((0.1, 2.0))
-    assert not any("not shown" in text for text in read_words(panel))
-
-
-def test_band_of_sigma_stays_above_zero(panel: Axes) -> None:
-    sigma = np.where(Q > 1, 5 * I, 0.1 * I)
-    sigma[3] = np.nan
-    draw_curve(panel, Curve(Q, I, sigma), None)
-    (band,) = panel.collections
-    corners = np.concatenate([path.vertices for path in band.get_paths()])
-    assert corners[:, 1].min() > 0
-    assert corners[:, 1].max() == pytest.approx((1.1 * I).max())
-    assert "q range of the model" not in read_words(panel)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"intensity": (-1.0, 0.0)}, "2 of 200 points ≤ 0, not shown"),
-        ({"intensity": (np.nan, -1.0)}, "2 of 200 points ≤ 0 or not finite, not shown"),
-        ({"intensity": (np.inf, np.inf)}, "2 of 200 points ≤ 0 or not finite, not shown"),
-        ({"q_nm1": (-0.1, 0.0)}, "2 of 200 points ≤ 0, not shown"),
-    ],
-)
-def test_points_that_logarithms_cannot_show_are_counted(change: dict[str, Any], words: str, panel: Axes) -> None:
-    columns = {"q_nm1": Q.copy(), "intensity": I.copy()}
-    for name, values in change.items():
-        columns[name][:2] = values
-    draw_curve(panel, Curve(columns["q_nm1"], columns["intensity"], 0.1 * I), None)
-    np.testing.assert_array_equal(get_line(panel, "curve"), [Q[2:], I[2:]])
-    assert words in read_words(panel)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, -1.0])
-def test_curve_of_which_nothing_can_be_shown(value: float, panel: Axes) -> None:
-    draw_curve(panel, Curve(Q, np.full(200, value), np.ones(200)), (0.1, 2.0))
-    assert any(text.startswith("200 of 200 points") for text in read_words(panel))
-
-
-@pytest.mark.parametrize("curve", [Curve(Q[:1], I[:1]), Curve(np.zeros(0), np.zeros(0)), Curve(Q, np.full(200, 7.0))])
-def test_short_and_flat_curves(curve: Curve, panel: Axes) -> None:
-    draw_curve(panel, curve, None)
-    np.testing.assert_array_equal(get_line(panel, "curve"), [curve.q_nm1, curve.intensity])
-
-
-@pytest.mark.parametrize("unit", ["$/cm$^", r"\frac{", "1/cm_{", "µ"])
-def test_units_are_not_formulas(unit: str, panel: Axes) -> None:
-    draw_curve(panel, Curve(Q, I, metadata={"intensity_unit": unit}), None)
-    assert panel.get_ylabel().replace(r"\$", "$") == f"$I$ ({unit})"
-
-
 # --- bars --------------------------------------------------------------------------------------------------------
 
 
@@ -120,10 +58,10 @@ def make_bar(name: str = "a", value: float = 4.0, half: float = 0.08, **more: An
         (4.0123, 0.008, "4.012 nm (4.004 to 4.020)"),
         (4.0123, 0.8, "4.0 nm (3.2 to 4.8)"),  # a width of 1.6: tenths
         (412.3, 80.0, "412 nm (332 to 492)"),
-        (4.0123, 1e-9, "4.01230 nm (4.01230 to 4.01230)"),  # five digits at most
-        (4.0123, 0.0, "4.012 nm (4.012 to 4.012)"),
-        (4.0123, np.nan, "4.012 nm"),
-        (4.0123, np.inf, "4.012 nm"),
+        (4.0123, 1e-9, "4.012300000 nm (4.012299999 to 4.012300001)"),
+        (4.0123, 0.0, "4.01 nm (4.01 to 4.01)"),
+        (4.0123, np.nan, "4.01 nm"),
+        (4.0123, np.inf, "4.01 nm"),
         (np.nan, 1.0, "no value"),
         (np.inf, 1.0, "no value"),
     ],
@@ -181,6 +119,70 @@ def test_bars_of_all_parameters_do_not_overlap(panel: Axes) -> None:
     assert min(centres) >= 0
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("", "prediction (90 % interval)"),
+        ("fit", "fit (90 % interval)"),
+        ("model", "model (90 % interval)"),
+        ("model and fit", "fit, and the model agrees (90 % interval)"),
+    ],
+)
+def test_whose_answer_it_is_is_said(source: str, words: str, panel: Axes) -> None:
+    draw_bars(panel, [make_bar(source=source)], {})
+    assert words in read_words(panel)
+
+
+def find_color(panel: Axes, words: str) -> Any:
+    (text,) = [t for t in panel.findobj(matplotlib.text.Text) if t.get_text() == words]
+    return text.get_color()  # type: ignore[attr-defined]
+
+
+def test_what_the_fit_found_beside_stands_below_with_its_verdict(panel: Axes) -> None:
+    fit = make_fit(values={"a": 4.0, "porosity": 0.3, "spectrum_n": 8.04, "spread": 0.05}, chi2=1.034)
+    draw_bars(panel, [make_bar(source="fit"), make_bar("porosity", 0.3, 0.01, low=0.1, high=0.5)], {}, fit)
+    words = read_words(panel)
+    assert words[-6:] == [
+        "spectrum n", "8.04 (7.96 to 8.12)", "spread of a", "0.0500 (0.0495 to 0.0505)", "chi-square 1.03", "fits"
+    ]  # fmt: skip
+    assert find_color(panel, "fits") == find_color(panel, "8.04 (7.96 to 8.12)") == "#222222"
+
+
+def test_a_fit_within_some_per_cent_and_a_spectrum_that_was_held(panel: Axes) -> None:
+    draw_bars(panel, [make_bar()], {}, make_fit(spectrum="roding2022", model_error=0.0043, chi2=3.1))
+    words = read_words(panel)
+    assert words[-4:] == ["spectrum", "roding2022, held", "chi-square 3.1", "fits within 0.43 %"]
+
+
+def test_what_a_refused_fit_found_is_grey_and_its_verdict_is_not(panel: Axes) -> None:
+    fit = make_fit(values={"spectrum_n": 5.0}, chi2=1172.6, reason="no curve of this family fits")
+    draw_bars(panel, [make_bar(reason=fit.reason)], {}, fit)
+    assert read_words(panel)[0] == "not applicable: no curve of this family fits"
+    assert find_color(panel, "spectrum n") == "#7a7a7a"
+    assert find_color(panel, "chi-square 1173") == find_color(panel, "refused") == "#c8501e"
+
+
+def test_texts_of_bars_and_fit_do_not_overlap(panel: Axes) -> None:
+    values = {"spectrum_n": 8.0, "spread": 0.05}
+    panel.figure.set_size_inches(4.5, 5.0)
+    draw_bars(panel, [make_bar(name) for name in PARAMETERS], {"a": 4.0}, make_fit(values=values))
+    panel.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in panel.texts if text.get_text()]
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :]), panel.texts[number].get_text()
+    assert min(box.y0 for box in boxes) > panel.get_window_extent().y0
+
+
+def test_the_reason_of_a_fit_is_said_once() -> None:
+    fit = make_fit(reason="no curve of this family fits: chi-square 33")
+    assert wrap_long_reason([make_bar()], fit=make_fit()) == []
+    assert wrap_long_reason([make_bar()], fit=fit) == [f"fit refused: {fit.reason}"]
+    assert wrap_long_reason([make_bar(reason=f"first; {fit.reason}")], fit=fit) == []
+    both = wrap_long_reason([make_bar(reason="far from all training data, " * 30)], 400, fit)
+    assert both[0].startswith("not applicable: far from")
+    assert both[-1] == f"fit refused: {fit.reason}"
+
+
 # --- a series ----------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +214,49 @@ def test_series_without_gaps_name_none(value: Any, applies: bool, panel: Axes) -
     has_values = bool(np.isfinite(value).any())
     assert ("not applicable" in labels) == (has_values and not applies)
     assert ("no value" in labels) == (not has_values)
+
+
+@pytest.mark.parametrize(("far", "marker"), [(60.0, "^"), (-50.0, "v")])
+def test_a_refused_value_far_off_does_not_set_the_axis(far: float, marker: str, panel: Axes) -> None:
+    value = np.array([3.0, 3.1, far, 3.2, 3.3])
+    draw_parameter(panel, np.arange(5.0), "a", make_series(value, np.array([True, True, False, True, False])))
+    # the intervals reach from 2.5 to 3.7, and as far beyond on either side
+    assert panel.get_ylim() == pytest.approx((1.3, 4.9))
+    (arrow,) = [line for line in panel.lines if line.get_label() == "not applicable, off the axis"]
+    assert np.asarray(arrow.get_xdata()).tolist() == [2]
+    assert arrow.get_marker() == marker
+
+
+def test_all_refused_values_are_hollow_and_name_no_interval(panel: Axes) -> None:
+    draw_parameter(panel, np.arange(3.0), "a", make_series(np.array([3.0, 60.0, 4.0]), np.zeros(3, dtype=bool)))
+    assert get_line(panel, "not applicable")[1].tolist() == [3, 60, 4]
+    assert not {"prediction", "90 % interval"} & set(panel.get_legend_handles_labels()[1])
+
+
+def test_chi_square_is_drawn_over_the_frames(panel: Axes) -> None:
+    x = np.arange(5.0) + 100
+    fits: list[Fit | None] = [make_fit(chi2=1.1), make_fit(chi2=42.0, reason="no"), None, make_fit(chi2=0.9), None]
+    applies = np.array([True, False, True, False, True])
+    series = make_series(np.full(5, 3.0), applies)
+    draw_chi_square(panel, x, Prediction(**{**vars(series), "fit": tuple(fits)}))
+    assert panel.get_yscale() == "log"
+    level, line, *_ = panel.lines
+    assert set(np.ravel(level.get_ydata())) == {1}
+    np.testing.assert_array_equal(line.get_ydata(), [1.1, np.nan, np.nan, np.nan, np.nan])
+    # a fit that stands is hollow where its curve is refused for another reason
+    np.testing.assert_array_equal(get_line(panel, "not applicable"), [[101, 103], [42, 0.9]])
+    assert get_line(panel, "no value")[0].tolist() == [102, 104]
+    low, high = panel.get_ylim()
+    assert low < 0.9
+    assert high > 42
+
+
+@pytest.mark.parametrize("chi2", [[np.nan], [np.inf, 0.0], [1e9, 1e-9], [1.0]])
+def test_chi_square_of_any_size(chi2: list[float], panel: Axes) -> None:
+    series = make_series(np.full(len(chi2), 3.0), np.ones(len(chi2), dtype=bool))
+    fits = tuple(make_fit(chi2=value) for value in chi2)
+    draw_chi_square(panel, np.arange(len(chi2)), Prediction(**{**vars(series), "fit": fits}))
+    assert all(np.isfinite(panel.get_ylim()))
 
 
 # --- predicted over true -----------------------------------------------------------------------------------------
