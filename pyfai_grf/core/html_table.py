@@ -39,7 +39,8 @@ def format_fit(fit: Fit) -> str:
         text, low, high = format_interval(value, fit.lower[name], fit.upper[name])
         has_interval = math.isfinite(fit.lower[name]) and math.isfinite(fit.upper[name])
         interval = f"{low} to {high}" if has_interval else ""
-        numbers = (Cell(text, True, refused), Cell(interval, False, refused))
+        is_known = math.isfinite(value)
+        numbers = (Cell(text if is_known else "no value", True, refused and is_known), Cell(interval, False, refused))
         rows.append([Cell(name_parameter(name)), *numbers, Cell(get_unit(name))])
     verdict = f"{'not applicable, ' if refused else ''}chi-square {format_chi_square(fit.chi2)}: {fit.verdict}"
     return build_table(["", "value", "90 % interval", "unit"], rows, verdict, refused)

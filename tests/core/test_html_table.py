@@ -76,6 +76,13 @@ def test_refused_fit_says_why_before_its_values_which_are_struck() -> None:
     assert len(find_struck(html)) == 8
 
 
+def test_a_fit_that_tells_nothing_has_no_values() -> None:
+    nothing = dict.fromkeys(("a", "porosity"), np.nan)
+    html = replace(make_fit("no shoulder"), values=nothing, lower=nothing, upper=nothing)._repr_html_()
+    assert read_rows(html) == [["a", "no value", "", "nm"], ["porosity", "no value", "", ""]]
+    assert find_struck(html) == []
+
+
 def make_row(reason: str = "", source: str = "", fit: Fit | None = None) -> PredictionRow:
     known = make_fit()
     names = ("a", "porosity")
@@ -89,7 +96,7 @@ def test_prediction_has_a_row_a_curve() -> None:
         make_row("", "fit", make_fit(model_error=0.002)),
         make_row("", "model", make_fit(REASON)),
         make_row(REASON, "fit", make_fit(REASON)),
-        replace(PredictionRow.make_empty(("a", "porosity"), "too short")),
+        PredictionRow.make_empty(("a", "porosity"), "too short"),
     ]
     html = Prediction.from_rows(rows)._repr_html_()
     assert ["".join(cell.itertext()) for cell in read(html).iter("th")] == [

@@ -223,7 +223,7 @@ def test_a_band_has_gaps_where_points_were_not_fitted(panel: Axes) -> None:
     fitted, _ = panel.collections
     assert len(fitted.get_paths()) == 2
     for path in fitted.get_paths():
-        x = path.vertices[:, 0]
+        x = np.asarray(path.vertices)[:, 0]
         assert x.max() < 1 or x.min() > 2
 
 

@@ -187,7 +187,7 @@ def test_analysis_of_a_curve_that_is_refused_altogether(drawn: list[Figure], tmp
 def test_bars_of_whatever_says_something_of_a_curve(kind: str) -> None:
     fit = make_fit(values={"a": 4.0, "porosity": 0.3, "spectrum_n": 8.0})
     row = PredictionRow(fit.values, fit.lower, fit.upper, True, "", "model and fit", None, fit)
-    said = {"prediction": Prediction.from_rows([row]), "row": row, "fit": fit}[kind]
+    said: Any = {"prediction": Prediction.from_rows([row]), "row": row, "fit": fit}[kind]
     bars = make_bars("two-phase-low-porosity", said)
     assert [(bar.name, bar.value, bar.reason) for bar in bars] == [("a", 4.0, ""), ("porosity", 0.3, "")]
     assert {bar.source for bar in bars} == {"fit" if kind == "fit" else "model and fit"}

@@ -135,7 +135,7 @@ def test_whose_answer_it_is_is_said(source: str, words: str, panel: Axes) -> Non
 
 def find_color(panel: Axes, words: str) -> Any:
     (text,) = [t for t in panel.findobj(matplotlib.text.Text) if t.get_text() == words]
-    return text.get_color()  # type: ignore[attr-defined]
+    return text.get_color()
 
 
 def test_what_the_fit_found_beside_stands_below_with_its_verdict(panel: Axes) -> None:
@@ -164,9 +164,10 @@ def test_what_a_refused_fit_found_is_grey_and_its_verdict_is_not(panel: Axes) ->
 
 def test_texts_of_bars_and_fit_do_not_overlap(panel: Axes) -> None:
     values = {"spectrum_n": 8.0, "spread": 0.05}
-    panel.figure.set_size_inches(4.5, 5.0)
+    figure: Any = panel.figure
+    figure.set_size_inches(4.5, 5.0)
     draw_bars(panel, [make_bar(name) for name in PARAMETERS], {"a": 4.0}, make_fit(values=values))
-    panel.figure.draw_without_rendering()
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in panel.texts if text.get_text()]
     for number, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[number + 1 :]), panel.texts[number].get_text()
@@ -255,7 +256,7 @@ def test_chi_square_is_drawn_over_the_frames(panel: Axes) -> None:
 def test_chi_square_of_any_size(chi2: list[float], panel: Axes) -> None:
     series = make_series(np.full(len(chi2), 3.0), np.ones(len(chi2), dtype=bool))
     fits = tuple(make_fit(chi2=value) for value in chi2)
-    draw_chi_square(panel, np.arange(len(chi2)), Prediction(**{**vars(series), "fit": fits}))
+    draw_chi_square(panel, np.arange(float(len(chi2))), Prediction(**{**vars(series), "fit": fits}))
     assert all(np.isfinite(panel.get_ylim()))
 
 

@@ -36,7 +36,8 @@ def get_points(panel: Axes, label: str = "residual") -> list[tuple[np.ndarray, n
 
 def get_levels(panel: Axes) -> set[float]:
     """Return where lines run from the left to the right end."""
-    return {float(line.get_ydata()[0]) for line in panel.lines if list(line.get_xdata()) == [0, 1]}  # type: ignore[index]
+    lines = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in panel.lines]
+    return {float(y[0]) for x, y in lines if x.tolist() == [0, 1]}
 
 
 def test_residuals_of_a_good_fit_are_all_there_with_lines_at_two(panel: Axes) -> None:
@@ -83,7 +84,8 @@ def test_a_bad_fit_is_shown_whole_on_a_logarithmic_axis(worst: float, ticks: lis
     low, high = panel.get_ylim()
     assert low < residual.min() < residual.max() < high
     assert list(panel.get_yticks()) == pytest.approx(ticks)
-    panel.figure.draw_without_rendering()
+    figure: Any = panel.figure
+    figure.draw_without_rendering()
     labels = [label for label in panel.get_yticklabels() if label.get_text()]
     boxes = [label.get_window_extent() for label in labels]
     assert all(upper.y0 > lower.y0 for lower, upper in pairwise(boxes))

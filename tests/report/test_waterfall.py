@@ -60,7 +60,8 @@ def test_names_stand_at_the_ends_of_their_curves_and_apart(panel: Axes) -> None:
     """Also where curves end close together: steep and flat ones, and exposures that differ by decades."""
     curves = {n: Curve(Q, 10.0 ** (3 * (n % 3)) * (I if n % 2 else I**0.3)) for n in range(8)}
     draw_waterfall(panel, curves, make_series(None, 8), np.arange(8.0))
-    panel.figure.draw_without_rendering()
+    figure: Any = panel.figure
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in panel.texts]
     assert len(boxes) == 8
     for number, box in enumerate(boxes):
