@@ -98,7 +98,7 @@ def _describe_fit(bars: Sequence[ParameterBar], fit: Fit) -> list[tuple[str, str
     lines = [
         (name_parameter(name), format_value(value, fit.lower[name], fit.upper[name], get_unit(name)), color)
         for name, value in fit.values.items()
-        if name not in shown
+        if name not in shown and np.isfinite(value)
     ]
     if fit.spectrum != "fitted":
         lines.append(("spectrum", f"{fit.spectrum}, held", color))

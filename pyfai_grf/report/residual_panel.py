@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.records import Curve, Fit
@@ -15,8 +15,8 @@ from pyfai_grf.report.panels import BLUE, GREY, ORANGE, clean_panel
 
 #: standard errors: where a linear axis ends, and what one point in twenty exceeds
 _END, _USUAL = 5.0, 2.0
-#: with more than one point in a hundred beyond the end of the linear axis, the axis becomes a logarithmic one
-_CLIPPED = 0.01
+#: with more than one point in a hundred beyond that end the axis is longer, and from there on a logarithmic one
+_CLIPPED, _FAR = 0.01, 20.0
 
 
 def draw_fitted_curve(
@@ -37,7 +37,7 @@ def draw_residuals(panel: Axes, curve: Curve, fit: Fit) -> None:
     """Draw the residuals of ``fit`` to ``curve`` over q, lines at 0 and 2 standard errors.
 
     The axis ends at 5: the few that lie beyond are marks at its end, and the largest is named. Where many do, the axis
-    is logarithmic beyond 2 and shows all.
+    goes as far as they do, and is logarithmic beyond 2 if that is farther than 20.
     """
     known = np.isfinite(fit.residual) & (fit.q_nm1 > 0)
     q, residual = fit.q_nm1[known], fit.residual[known]
@@ -51,14 +51,18 @@ def draw_residuals(panel: Axes, curve: Curve, fit: Fit) -> None:
     is_clipped = np.count_nonzero(beyond) <= _CLIPPED * q.size
     shown = ~beyond | (not is_clipped)
     panel.plot(q[shown], residual[shown], "o", color=BLUE, ms=choose_size(q.size), mew=0, alpha=0.75, label="residual")
-    if beyond.any():
-        _name_largest(panel, q, residual)
+    worst = float(np.abs(residual).max(initial=0.0))
     if is_clipped:
         panel.set_ylim(-1.1 * _END, 1.1 * _END)
         panel.yaxis.set_major_locator(FixedLocator([-4, -2, 0, 2, 4]))
         _mark_beyond(panel, q[beyond], residual[beyond])
+    elif worst <= _FAR:
+        panel.set_ylim(-1.15 * worst, 1.15 * worst)
+        panel.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     else:
-        _stretch(panel, float(np.abs(residual).max()))
+        _stretch(panel, worst)
+    if beyond.any() and (is_clipped or worst > _FAR):
+        _name_largest(panel, q, residual)
 
 
 def _mark_beyond(panel: Axes, q: FloatArray, residual: FloatArray) -> None:

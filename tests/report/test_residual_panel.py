@@ -69,7 +69,6 @@ def test_a_few_beyond_the_end_are_marked_there_and_the_largest_is_named(value: f
 @pytest.mark.parametrize(
     ("worst", "ticks"),
     [
-        (8.0, [-2, 0, 2]),
         (40.0, [-10, -2, 0, 2, 10]),
         (700.0, [-100, -10, -2, 0, 2, 10, 100]),
         (5e4, [-1e4, -100, 0, 100, 1e4]),
@@ -91,6 +90,17 @@ def test_a_bad_fit_is_shown_whole_on_a_logarithmic_axis(worst: float, ticks: lis
     assert all(upper.y0 > lower.y0 for lower, upper in pairwise(boxes))
     assert labels[0].get_text().startswith("−")
     assert panel.texts[0].get_text().startswith("largest: ")
+
+
+@pytest.mark.parametrize("worst", [5.5, 8.0, 19.0])
+def test_a_fit_that_is_off_by_some_standard_errors_gets_a_longer_axis(worst: float, panel: Axes) -> None:
+    residual = worst * np.sin(5 * Q)
+    draw(panel, residual)
+    assert panel.get_yscale() == "linear"
+    np.testing.assert_array_equal(get_points(panel)[0][1], residual)
+    assert panel.get_ylim() == pytest.approx((-1.15 * worst, 1.15 * worst), rel=0.01)
+    assert 0 in panel.get_yticks()
+    assert not panel.texts
 
 
 def test_ranges_that_were_left_out_are_shaded(panel: Axes) -> None:
