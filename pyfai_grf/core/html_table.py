@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: rows of a prediction that are shown
 _SHOWN_ROWS = 20
 #: a refused number can be read, and cannot be taken for an answer
-_REFUSED = "color:#8a8a8a;text-decoration:line-through"
+_REFUSED = "color:#8a8a8a"
 _WARNING = "color:#c8501e"
 _TEXT, _NUMBER = "text-align:left", "text-align:right"
 
@@ -42,7 +42,10 @@ def format_fit(fit: Fit) -> str:
         is_known = math.isfinite(value)
         numbers = (Cell(text if is_known else "no value", True, refused and is_known), Cell(interval, False, refused))
         rows.append([Cell(name_parameter(name)), *numbers, Cell(get_unit(name))])
-    verdict = f"{'not applicable, ' if refused else ''}chi-square {format_chi_square(fit.chi2)}: {fit.verdict}"
+    verdict = fit.verdict
+    if "chi-square" not in verdict:  # the reason of a refusal may name it
+        verdict = f"chi-square {format_chi_square(fit.chi2)}: {verdict}"
+    verdict = f"not applicable, {verdict}" if refused else verdict
     return build_table(["", "value", "90 % interval", "unit"], rows, verdict, refused)
 
 

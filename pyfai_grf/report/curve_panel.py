@@ -69,8 +69,10 @@ def _place_legend(panel: Axes, hidden: str, other: Axes | None) -> None:
         panel.legend(loc="best", fontsize=8, frameon=False)
         return
     if hidden:
+        low, high = panel.get_ylim()
+        panel.set_ylim(low * (low / high) ** 0.08, high)  # a line of text below all that is drawn
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
-        text = panel.text(0.02, 0.03, hidden, transform=panel.transAxes, fontsize=8, color=GREY, bbox=box, zorder=4)
+        text = panel.text(0.02, 0.02, hidden, transform=panel.transAxes, fontsize=8, color=GREY, bbox=box, zorder=4)
         text.set_in_layout(False)
     other.set_axis_off()
     room: dict[str, Any] = {"columnspacing": 1.5, "handlelength": 1.8, "labelspacing": 0.3, "borderaxespad": 0.0}
