@@ -7,7 +7,7 @@ analysis    frame -> reduction -> curve -> points -> prediction -> judgement -> 
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -341,14 +341,23 @@ def measure_q_range(geometry: Any, mask: Any = None) -> TrainingGrid:
 
 
 def draw_results(
-    path: str | Path, model: Model, rows: Sequence[PredictionRow], curve: Curve | None = None, **more: Any
+    path: str | Path,
+    model: Model,
+    rows: Sequence[PredictionRow],
+    curves: Mapping[int, Curve] | None = None,
+    **more: Any,
 ) -> None:
-    """Draw one analysed curve, or parameters against frame where there are several; ``more`` goes to the picture."""
+    """Draw one analysed curve with its fit, or parameters against frame where there are several rows.
+
+    ``curves`` are those of some rows, by their place; ``more`` goes to the picture.
+    """
     from pyfai_grf.report.figures import draw_analysis, draw_series, make_bars
 
     prediction = Prediction.from_rows(rows)
-    if curve is None or len(rows) > 1:
-        draw_series(path, prediction, title=model.name, **more)
+    if not curves or len(rows) > 1:
+        draw_series(path, prediction, title=model.name, curves=curves, **more)
         return
+    (row,) = rows
     q_range = float(model.q_nm1[0]), float(model.q_nm1[-1])
-    draw_analysis(path, curve=curve, bars=make_bars(model.material.name, prediction), q_range_nm1=q_range, **more)
+    bars = make_bars(model.material.name, row)
+    draw_analysis(path, curve=curves[0], bars=bars, q_range_nm1=q_range, fit=row.fit, **more)

@@ -364,7 +364,7 @@ def test_pictures_of_one_curve_and_of_a_series(
     truth = expected_intensity(model.q_nm1, 3.0, 0.3)
     curve = Curve(model.q_nm1, truth, 0.01 * truth)
     rows = [model.predict_curve(curve).get_row(0)] * count
-    draw_results(tmp_path / "picture.png", model, rows, curve)
+    draw_results(tmp_path / "picture.png", model, rows, {0: curve})
     draw_results(tmp_path / "series.png", model, rows)  # without a curve there is only the series
     assert called == ["draw_analysis" if count == 1 else "draw_series", "draw_series"]
     for name in ("picture", "series"):

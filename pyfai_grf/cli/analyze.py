@@ -145,9 +145,10 @@ def _draw(options: argparse.Namespace, model: Model, printer: Printer) -> None:
 
     results = read_results(options.output)[1] if options.resume else []
     rows = [result.prediction for result in results] or printer.rows
+    curves = {place: result.curve for place, result in enumerate(results)} or printer.curves
     first = results[0] if results else printer.first
     if first is None or len(rows) > 1:
-        draw_results(options.plot, model, rows)
+        draw_results(options.plot, model, rows, curves)
         return
     frame = next(read_frames(first.source, first.frame))
-    draw_results(options.plot, model, rows, first.curve, frame=np.ma.masked_array(frame.data, frame.bad))
+    draw_results(options.plot, model, rows, curves, frame=np.ma.masked_array(frame.data, frame.bad))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pyfai_grf.cli.arguments import LENGTH_NM, parse_count, parse_number, parse_seed
-from pyfai_grf.cli.outputs import format_interval
 from pyfai_grf.cli.printing import print_line
 from pyfai_grf.core.atomic import write_text
 from pyfai_grf.core.errors import InputError
+from pyfai_grf.core.rounding import format_interval
 
 if TYPE_CHECKING:
     from pyfai_grf.core.records import Result
@@ -231,7 +231,7 @@ def _conclude(options: argparse.Namespace, folder: Path, model: Model) -> list[s
     image = np.ma.masked_array(frame.data, frame.bad | read_mask(folder / "mask.edf"))
     title = f"simulated: {_describe_truth(options)}" + f"; {options.frames} frames averaged" * (options.frames > 1)
     rows = [result.prediction for result in average]
-    draw_results(folder / "demo.png", model, rows, average[0].curve, frame=image, truth=truth, title=title)
+    draw_results(folder / "demo.png", model, rows, {0: average[0].curve}, frame=image, truth=truth, title=title)
     return [
         "",
         "The truth is known, for the frames are simulated:",

@@ -7,16 +7,19 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.cli.arguments import parse_picture, reject_usage
 from pyfai_grf.cli.hints import word_hint
 from pyfai_grf.cli.printing import print_line, print_problem
+from pyfai_grf.core.rounding import format_chi_square, format_interval
 
 if TYPE_CHECKING:
     from pyfai_grf.analysis.recorder import Outputs
-    from pyfai_grf.core.records import Outcome, PredictionRow, Result
+    from pyfai_grf.core.records import Curve, Outcome, PredictionRow, Result
     from pyfai_grf.learn.bundle import Model
+    from pyfai_grf.report.waterfall import CurveKeeper
     from pyfai_grf.workflows import Summary
 
 _NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!/)")
@@ -81,7 +84,8 @@ class Printer:
 
     Attributes
     ----------
-    rows : what was predicted, of each curve; all that is kept of a run, for its picture.
+    rows : what was predicted, of each curve; for the picture of a run, as the next two.
+    curves : place in the run -> curve, of some of them; none where no picture was asked for.
     first : the first result, None as long as there is none.
     """
 
@@ -93,6 +97,11 @@ class Printer:
         self._reasons: Counter[str] = Counter()
         self._first: dict[str, str] = {}
         self.rows: list[PredictionRow] = []
+        self._keeper: CurveKeeper | None = None
+        if getattr(options, "plot", None):
+            from pyfai_grf.report.waterfall import CurveKeeper
+
+            self._keeper = CurveKeeper()
         self.first: Result | None = None
 
     def __call__(self, outcome: Outcome) -> None:
@@ -107,7 +116,8 @@ class Printer:
             self._count_reason(result.prediction.reason)
         if result is None:
             return
-        self.rows.append(result.prediction)
+        is_kept = self._keeper is not None and self._keeper.add(len(self.rows), result.curve)
+        self.rows.append(result.prediction if is_kept else result.prediction.drop_curves())
         self.first = self.first or result
         if not self._is_quiet:
             self._print_warnings(result)
@@ -115,6 +125,10 @@ class Printer:
             print_line(_format_json(result, self._model))
         elif not self._is_quiet and not outcome.problem:
             print_line(format_line(result))
+
+    @property
+    def curves(self) -> Mapping[int, Curve]:
+        return {} if self._keeper is None else self._keeper.curves
 
     def _print_warnings(self, result: Result) -> None:
         for text in result.curve.metadata.get("warnings", ()):
@@ -188,23 +202,8 @@ def _format_fit(row: PredictionRow) -> str:
     if "spectrum_n" in fit.values:
         value, low, high = format_interval(*(part["spectrum_n"] for part in (fit.values, fit.lower, fit.upper)))
         parts.append(f"n {value} [{low}, {high}]")
-    parts.append(fit.reason or f"chi-square {fit.chi2:.2f}")
+    parts.append(fit.reason or f"chi-square {format_chi_square(fit.chi2)}")
     return f" ({', '.join(parts)})"
-
-
-def format_interval(value: float, lower: float, upper: float) -> tuple[str, str, str]:
-    """Return value, lower and upper bound in words, none with more digits than the width of the interval carries.
-
-    Two digits of the width count; a width that is not known or zero leaves three digits of the value.
-    """
-    width = upper - lower
-    if math.isfinite(width) and width > 0:
-        digits = 1 - math.floor(math.log10(width))
-    else:
-        digits = 2 - math.floor(math.log10(abs(value))) if value else 0
-    digits = min(max(digits, 0), 9)
-    value_text, low, high = (f"{number:.{digits}f}" for number in (value, lower, upper))
-    return value_text, low, high
 
 
 def _format_json(result: Result, model: Model) -> str:

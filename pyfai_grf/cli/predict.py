@@ -63,6 +63,6 @@ def run(options: argparse.Namespace) -> int:
         command=options.command_line,
         listen=printer,
     )
-    if options.plot and printer.first is not None:
-        draw_results(options.plot, model, printer.rows, printer.first.curve)
+    if options.plot and printer.rows:
+        draw_results(options.plot, model, printer.rows, printer.curves)
     return printer.conclude(summary, len(missing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,13 @@ class PredictionRow:
     source: str = ""
     model: PredictionRow | None = None
     fit: Fit | None = field(default=None, compare=False)  # arrays have no single truth value
+
+    def drop_curves(self) -> PredictionRow:
+        """Return this row without what its fit holds point by point: of a long series that would fill the memory."""
+        if self.fit is None:
+            return self
+        none = np.empty(0)
+        return replace(self, fit=replace(self.fit, q_nm1=none, curve=none, background=none, upturn=none, residual=none))
 
     @classmethod
     def make_empty(cls, names: Sequence[str], reason: str) -> PredictionRow:

@@ -16,7 +16,6 @@ from pyfai_grf.cli.outputs import (
     Printer,
     check_material,
     describe_model,
-    format_interval,
     format_line,
     format_values,
     get_outputs,
@@ -59,39 +58,6 @@ def test_warnings_are_told_once_or_not_at_all(run: Run, curves: Path, small_bund
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("numbers", "shown"),
-    [
-        ((4.12345, 4.11, 4.13), ("4.123", "4.110", "4.130")),
-        ((0.3, 0.21, 0.43), ("0.30", "0.21", "0.43")),
-        ((30.26, 21.4, 47.7), ("30", "21", "48")),
-        ((1234.6, 1000.0, 1500.0), ("1235", "1000", "1500")),  # never fewer than whole numbers
-        ((0.012345, 0.012345, 0.012345), ("0.0123", "0.0123", "0.0123")),
-        ((0.0, 0.0, 0.0), ("0", "0", "0")),
-        ((-0.5, -0.5, -0.5), ("-0.500", "-0.500", "-0.500")),
-        ((3.14159, math.nan, math.nan), ("3.14", "nan", "nan")),
-        ((3.14159, -math.inf, math.inf), ("3.14", "-inf", "inf")),
-        ((1.0, 1.0, 1.0 + 1e-15), ("1.000000000", "1.000000000", "1.000000000")),
-    ],
-)
-def test_digits_follow_the_interval(numbers: tuple[float, float, float], shown: tuple[str, str, str]) -> None:
-    assert format_interval(*numbers) == shown
-
-
-def test_two_digits_of_every_width_are_shown() -> None:
-    """The last digit is worth a tenth to a hundredth of the width, whatever the numbers are."""
-    rng = np.random.default_rng(3)
-    for width, share, lower in zip(
-        10 ** rng.uniform(-6, 0.9, 300), rng.random(300), rng.uniform(0, 9, 300), strict=True
-    ):
-        numbers = (lower + share * width, lower, lower + width)
-        shown = format_interval(*numbers)
-        unit = 10.0 ** -len(shown[0].partition(".")[2])
-        assert 0.0099 * width < unit <= 0.101 * width
-        for number, text in zip(numbers, shown, strict=True):
-            assert abs(float(text) - number) <= 0.501 * unit
 
 
 def make_row(a: float = 3.0, porosity: float = 0.25, reason: str = "") -> PredictionRow:
