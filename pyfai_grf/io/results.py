@@ -23,6 +23,7 @@ from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.provenance import Provenance, format_now
 from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
+from pyfai_grf.io.journal_fits import create_fits
 from pyfai_grf.io.journal_rows import check_sizes, copy_rows, read_all, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
 from pyfai_grf.io.reserve import DiskReserve, WatchedFile
@@ -82,10 +83,12 @@ class ResultsWriter:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
         if not self._is_open:
             raise InputError(f"{self.path} is closed: no row can be added")
-        check_curve(result.curve)
+        check_curve(result.curve, result.prediction.fit)
         try:
             if self._journal is None:
                 self._journal = self._start(result)
+            elif not self._journal.has_room(result):
+                self._journal = self._make_room(self._h5)
             self._journal.append(result)
         except WRITE_ERRORS as problem:
             self._is_open = False
@@ -133,6 +136,16 @@ class ResultsWriter:
         def fill(h5: h5py.File) -> None:
             create_journal(h5, self._provenance)
             start_journal(h5, self._provenance, first)
+
+        return self._lay_out(fill)
+
+    def _make_room(self, before: h5py.File) -> Journal:
+        """Return the journal of a file with the rows of ``before`` and room for fits, which takes its place."""
+
+        def fill(h5: h5py.File) -> None:
+            with before:  # an open file keeps its name on Windows
+                copy_rows(before, h5)
+            create_fits(h5["prediction"], self._provenance.parameters)
 
         return self._lay_out(fill)
 
