@@ -91,14 +91,9 @@ class ResultsWriter:
                 self._journal = self._make_room(self._h5)
             self._journal.append(result)
         except WRITE_ERRORS as problem:
-            self._is_open = False
-            self._release()
-            self._lock.release()
+            self._give_up()
             raise InputError(
-                f"cannot write {self.path}: {describe_problem(problem)}; its first {self.count} rows are kept, "
-                "export completes it once that is mended",
-                "export",
-                path=self.path,
+                f"cannot write {self.path}: {describe_problem(problem)}; {self._advise()}", "export", path=self.path
             ) from None
 
     def close(self) -> None:
@@ -141,13 +136,27 @@ class ResultsWriter:
 
     def _make_room(self, before: h5py.File) -> Journal:
         """Return the journal of a file with the rows of ``before`` and room for fits, which takes its place."""
+        before.close()  # HDF5 trips over copies from a file that it is writing, and Windows over open files
 
         def fill(h5: h5py.File) -> None:
-            with before:  # an open file keeps its name on Windows
-                copy_rows(before, h5)
+            with _open_results(self.path) as source:
+                copy_rows(source, h5)
             create_fits(h5["prediction"], self._provenance.parameters)
 
-        return self._lay_out(fill)
+        try:
+            return self._lay_out(fill)
+        except GrfError as problem:
+            self._give_up()
+            raise InputError(f"{problem}; {self._advise()}", "export", path=self.path) from None
+
+    def _advise(self) -> str:
+        return f"its first {self.count} rows are kept, export completes it once that is mended"
+
+    def _give_up(self) -> None:
+        """Leave the file as it is: what is on the disk can be read, and no more is written."""
+        self._is_open = False
+        self._release()
+        self._lock.release()
 
     def _lay_out(self, fill: Callable[[h5py.File], None]) -> Journal:
         """Put the file that ``fill`` makes in its place; it is open by then, so that no kill finds it half open."""
