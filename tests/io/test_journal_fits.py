@@ -14,7 +14,8 @@ import silx.io
 from silx.io.nxdata import get_default
 
 from pyfai_grf.core.provenance import Provenance
-from pyfai_grf.core.records import Fit, Result
+from pyfai_grf.core.records import Curve, Fit, PredictionRow, Result
+from pyfai_grf.fit.curve_fit import fit_curve
 from pyfai_grf.io.journal import Journal, create_journal, start_journal
 from pyfai_grf.io.journal_fits import (
     FIT_CURVES,
@@ -26,6 +27,7 @@ from pyfai_grf.io.journal_fits import (
     list_numbers,
 )
 from pyfai_grf.io.journal_rows import copy_rows, read_rows
+from pyfai_grf.theory.closed_form import expected_intensity
 
 MakeResult = Callable[..., Result]
 AssertSame = Callable[[Result, Result], None]
@@ -236,3 +238,28 @@ def test_numbers_that_have_no_column_are_kept_in_the_text(
         start_journal(h5, provenance, row)
         Journal(h5, provenance.parameters).append(row)
         check_rows(h5, [row], assert_same)
+
+
+@pytest.mark.parametrize("spectrum", ["fitted", "roding2022"])
+def test_what_was_really_fitted_comes_back(
+    tmp_path: Path, provenance: Provenance, assert_same: AssertSame, spectrum: str
+) -> None:
+    """With a range left out, and parameters that the next fit may not have."""
+    rng, q = np.random.default_rng(5), np.linspace(0.05, 3.0, 120)
+    curve = expected_intensity(q, a=4.0, porosity=0.3)
+    sigma = 0.01 * curve
+    measured = Curve(q, rng.normal(curve, sigma), sigma)
+    fit = fit_curve(q, measured.intensity, sigma, spectrum=spectrum, exclude=[(0.5, 0.6)])
+    names = ("a", "porosity")
+    values, lower, upper = ({name: part[name] for name in names} for part in (fit.values, fit.lower, fit.upper))
+    row = Result("here", 0, measured, PredictionRow(values, lower, upper, True, "", "fit", None, fit))
+    two = dataclasses.replace(provenance, parameters=names, layer_density=None)
+    with h5py.File(tmp_path / "real.h5", "w") as h5:
+        create_journal(h5, two)
+        start_journal(h5, two, row)
+        Journal(h5, two.parameters).append(row)
+        (found,) = read_rows(h5)
+        shown = h5["prediction/fit/spectrum_n/value"][0]
+    assert_same(found, row)
+    assert np.isnan(fit.residual).sum() == np.count_nonzero((q >= 0.5) & (q <= 0.6)) > 0
+    np.testing.assert_equal(shown, fit.values.get("spectrum_n", np.nan))

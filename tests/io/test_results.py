@@ -14,6 +14,7 @@ from silx.io.nxdata import get_default
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Curve
+from pyfai_grf.io.curves import read_curves
 from pyfai_grf.io.results import ResultsWriter, export, read_results
 
 
@@ -153,6 +154,20 @@ def test_silx_shows_a_fit_with_its_curve_at_once(tmp_path, provenance, make_resu
         assert shown.auxiliary_signals_names == ["fitted intensity"]
         rest = get_default(complete["prediction/residuals"])
         np.testing.assert_array_equal(rest.signal[0], row.prediction.fit.residual)
+
+
+@pytest.mark.parametrize("inner", ["", "::/prediction", "::/entry00000"])
+def test_curves_of_a_file_are_what_was_measured(tmp_path, provenance, make_result, inner):
+    """Neither a fit nor its residuals are read as a curve, in a complete file or one that grows."""
+    path, row = tmp_path / "out.h5", make_result(0, has_fit=True)
+    with ResultsWriter(path, provenance) as writer:
+        writer.append(row)
+        running = [] if inner == "::/entry00000" else read_curves(f"{path}{inner}")
+    complete = read_curves(f"{path}{inner}")
+    assert len(complete) == 1
+    for curve in (*running, *complete):
+        np.testing.assert_array_equal(curve.intensity, row.curve.intensity)
+        np.testing.assert_array_equal(curve.sigma, row.curve.sigma)
 
 
 def test_existing_file_is_not_touched(tmp_path, provenance):
