@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import FloatArray
 
+#: texts for people have at most so many bytes
+TEXT_WIDTH = 256
 #: chunks of spectra are of about that many bytes: each is written again with every row that falls into it
-_CHUNK_BYTES = 65536
+_CHUNK_BYTES = 32768
 
 
 def create_column(

@@ -26,11 +26,10 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
 from pyfai_grf.core.records import Curve, Fit, Result
-from pyfai_grf.io.growing_columns import create_column, create_spectra, put_points, put_row
+from pyfai_grf.io.growing_columns import TEXT_WIDTH, create_column, create_spectra, put_points, put_row
 from pyfai_grf.io.hdf5_fields import clean_text, create_group, cut_text, dump_json, find_unit, write_array
 from pyfai_grf.io.journal_fits import (
     FIT_CURVES,
-    TEXT_WIDTH,
     FitColumns,
     create_fits,
     describe_fit,

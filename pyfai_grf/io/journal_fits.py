@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS
 from pyfai_grf.core.records import Fit, PredictionRow
-from pyfai_grf.io.growing_columns import create_column, create_spectra, put_points, put_row
+from pyfai_grf.io.growing_columns import TEXT_WIDTH, create_column, create_spectra, put_points, put_row
 from pyfai_grf.io.hdf5_fields import create_group, cut_text
 
 #: dataset -> attribute of Fit, one number a point; in NXcanSAS entries too
@@ -33,8 +33,6 @@ FIT_LABELS = {
     "upturn": "upturn of the fit",
     "residual": "(intensity - fit) / standard error",
 }
-#: texts for people have at most so many bytes
-TEXT_WIDTH = 256
 #: beside the parameters of the material, a fit may have these: name -> meaning
 _SHAPE = {"spectrum_n": "exponent n of the spectrum", "spread": "standard deviation of ln a"}
 #: column -> attribute of PredictionRow; of Fit, which has errors too
@@ -45,6 +43,8 @@ _LABELS = {
     "upper": "upper bound of the 90 % interval",
     "errors": "standard error",
 }
+#: rows of a column that are written together: a file of few rows shall stay small
+_CHUNK = 128
 #: silx draws q logarithmic, residuals as they are
 _LOG_Q = json.dumps({"axes_scale_types": ["log"]})
 
@@ -75,8 +75,8 @@ def create_fits(entry: h5py.Group, parameters: Sequence[str]) -> None:
     fit = create_group(entry, "fit", "NXcollection")
     for name in dict.fromkeys([*parameters, *_SHAPE]):
         _create_data(fit, name, frame, _FITTED)
-    create_column(fit, "chi2", "f8", "reduced chi-square", filled=np.full(count, math.nan))
-    create_column(fit, "is_applicable", "?", "whether the curve fits", filled=np.zeros(count, dtype=bool))
+    create_column(fit, "chi2", "f8", "reduced chi-square", _CHUNK, filled=np.full(count, math.nan))
+    create_column(fit, "is_applicable", "?", "whether the curve fits", _CHUNK, filled=np.zeros(count, dtype=bool))
     text = h5py.string_dtype("utf-8", TEXT_WIDTH)
     label = f"how well the curve fits (at most {TEXT_WIDTH} bytes; whole in log)"
     create_column(fit, "reason", text, label, 64, filled=np.full(count, b"", dtype=text))
@@ -90,7 +90,7 @@ def _create_data(group: h5py.Group, name: str, frame: h5py.Dataset, columns: Ite
     data["frame"] = frame
     for key in columns:
         before = np.full(len(frame), math.nan)
-        create_column(data, key, "f8", _LABELS.get(key, label), unit=unit, filled=before)
+        create_column(data, key, "f8", _LABELS.get(key, label), _CHUNK, unit=unit, filled=before)
 
 
 class FitColumns:

@@ -87,11 +87,12 @@ def _write_process(entry: h5py.Group, result: Result, provenance: Provenance) ->
     process = create_group(entry, "sasprocess", "NXprocess", canSAS_class="SASprocess")
     process["name"] = "pyfai-grf"
     process["date"] = provenance.created
+    said = result.prediction
     process["description"] = (
         f"{provenance.material} by model {clean_text(provenance.model)} ({provenance.flavour}), "
         f"given the spectrum {provenance.spectrum}; lower and upper bound the 90 % prediction interval"
+        + ("" if said.fit is None else f"; spectrum of the fit: {clean_text(said.fit.spectrum)}")
     )
-    said = result.prediction
     for name in provenance.parameters:
         unit = PARAMETERS[name].unit
         for field, bounds in ((name, said.values), (f"{name}_lower", said.lower), (f"{name}_upper", said.upper)):

@@ -49,7 +49,7 @@ def test_spectra_and_rows_of_nan(file: h5py.File) -> None:
     nothing = [np.nan] * 3
     np.testing.assert_array_equal(spectra[()], [nothing, nothing, [1, 2, 3], nothing])
     assert spectra.attrs["interpretation"] == "spectrum"
-    assert spectra.chunks == (2730, 3)  # about 64 kB
+    assert spectra.chunks == (1365, 3)  # about 32 kB
 
 
 def test_what_a_failed_row_left_is_cut_off(file: h5py.File) -> None:

@@ -127,6 +127,7 @@ def test_fit_stands_beside_its_curve(tmp_path, provenance, make_result):
             assert data[name].attrs["units"] == ("" if name == "residual" else "1/cm")
         process = entry["sasprocess"]
         assert process["answer_from"].asstr()[()] == "model and fit"
+        assert process["description"].asstr()[()].endswith("; spectrum of the fit: fitted")
         note = process["sasprocessnote"]
         assert (note.attrs["NX_class"], note.attrs["canSAS_class"]) == ("NXcollection", "SASprocessnote")
         assert note["covariance_names"].asstr()[()].tolist() == list(fit.names)

@@ -314,7 +314,7 @@ def _write(path: Path, count: int, is_killed: bool, swmr: bool = True) -> bytes:
     code = """
         writer = ResultsWriter(sys.argv[1], provenance, swmr=sys.argv[3] == "True")
         for index in range(int(sys.argv[2])):
-            writer.append(make(index, 40))
+            writer.append(make(index, 40, has_fit=True))
         if sys.argv[4] == "True":
             os.kill(os.getpid(), signal.SIGKILL)
         writer.close()
