@@ -16,6 +16,8 @@ _I_NAMES = ("I", "intensity", "data", "Iq", "i")
 _SIGMA_NAMES = ("Idev", "I_errors", "errors", "sigma", "error", "Ierr", "I_err")
 #: what an average over bins weights with: pyFAI's NXcanSAS, then its NXazint1d (pixels per bin)
 _WEIGHT_NAMES = ("sum_normalization", "norm", "weight")
+#: what is left of curves is none, though it runs over q
+_RESIDUAL_NAMES = ("residual", "residuals")
 #: axes of a cake: its rows are sectors, not curves of their own
 _AZIMUTH_NAMES = ("azimuthal", "azimuthal_axis", "azimuth", "chi")
 
@@ -63,8 +65,11 @@ class CurveGroup:
 
 def describe_group(group: h5py.Group) -> CurveGroup | None:
     """Return the datasets of ``group`` that make a curve, or None if it holds none."""
+    signal = read_text(read_attribute(group, "signal"))
+    if signal in _RESIDUAL_NAMES:
+        return None
     names = [
-        read_text(read_attribute(group, "signal")),
+        signal,
         *_I_NAMES,
         *(n for n in map(decode_name, group) if _is_signal(group, n)),
     ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import h5py
+import numpy as np
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.provenance import PROVENANCE_TEXTS, Provenance
 from pyfai_grf.core.records import Curve, PredictionRow, Result
 from pyfai_grf.io.journal import CURVE_FIELDS, compute_group_checksum, compute_row_checksum
+from pyfai_grf.io.journal_fits import FitReader
 
 #: rows read at once
 _BLOCK = 256
@@ -104,10 +106,11 @@ def read_rows(h5: h5py.File) -> Iterator[Result]:
     bounds = [{name: entry[name][key][:count] for name in parameters} for key in ("value", "lower", "upper")]
     applicable = entry["is_applicable"][:count]
     ends, checksums = entry["log/end"][:count], entry["log/crc32"][:count]
-    grid = entry["curves/q"][()]
+    grid, fits = entry["curves/q"][()], FitReader(entry, count)
     for first in range(0, count, _BLOCK):
         last = min(first + _BLOCK, count)
         block = {name: entry["curves"][name][first:last] for name in CURVE_FIELDS}
+        fits.load(first, last)
         for row in range(first, last):
             text = entry["log/text"][ends[row - 1] if row else 0 : ends[row]]
             record = json.loads(text.tobytes())
@@ -115,16 +118,25 @@ def read_rows(h5: h5py.File) -> Iterator[Result]:
             if record["span"]:
                 points = tuple(entry["other_curves"][name][slice(*record["span"])] for name in ("q", *CURVE_FIELDS))
             values, lower, upper = ({name: float(b[name][row]) for name in parameters} for b in bounds)
-            result = Result(
-                source=record["source"],
-                frame=record["frame"],
-                curve=_build_curve(points, record),
-                prediction=PredictionRow(values, lower, upper, bool(applicable[row]), record["reason"]),
-                extras=record["extras"],
+            said = PredictionRow(
+                values,
+                lower,
+                upper,
+                bool(applicable[row]),
+                record["reason"],
+                source=record["answer_from"] if "answer_from" in record else _guess_source(bounds[0], row),
+                model=fits.read_model(record.get("model"), row),
+                fit=fits.read_fit(record.get("fit"), row, points[0], record["span"]),
             )
+            result = Result(record["source"], record["frame"], _build_curve(points, record), said, record["extras"])
             if compute_row_checksum(text, result, parameters) != checksums[row]:
                 raise ValueError(f"the checksum of row {row} is wrong")
             yield result
+
+
+def _guess_source(values: Mapping[str, FloatArray], row: int) -> str:
+    """Return whose answer a row is that was written before there were fits."""
+    return "model" if any(np.isfinite(column[row]) for column in values.values()) else ""
 
 
 def _build_curve(points: tuple[FloatArray, ...], record: dict[str, Any]) -> Curve:

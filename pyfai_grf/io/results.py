@@ -23,6 +23,7 @@ from pyfai_grf.core.lock import OutputLock
 from pyfai_grf.core.provenance import Provenance, format_now
 from pyfai_grf.core.records import Result
 from pyfai_grf.io.journal import Journal, check_curve, create_journal, mark_writer, start_journal
+from pyfai_grf.io.journal_fits import create_fits
 from pyfai_grf.io.journal_rows import check_sizes, copy_rows, read_all, read_provenance, read_rows
 from pyfai_grf.io.nxcansas import write_sas_entry
 from pyfai_grf.io.reserve import DiskReserve, WatchedFile
@@ -82,20 +83,17 @@ class ResultsWriter:
         """Append one row; when this returns, other programs see it and a kill does not undo it."""
         if not self._is_open:
             raise InputError(f"{self.path} is closed: no row can be added")
-        check_curve(result.curve)
+        check_curve(result.curve, result.prediction.fit)
         try:
             if self._journal is None:
                 self._journal = self._start(result)
+            elif not self._journal.has_room(result):
+                self._journal = self._make_room(self._h5)
             self._journal.append(result)
         except WRITE_ERRORS as problem:
-            self._is_open = False
-            self._release()
-            self._lock.release()
+            self._give_up()
             raise InputError(
-                f"cannot write {self.path}: {describe_problem(problem)}; its first {self.count} rows are kept, "
-                "export completes it once that is mended",
-                "export",
-                path=self.path,
+                f"cannot write {self.path}: {describe_problem(problem)}; {self._advise()}", "export", path=self.path
             ) from None
 
     def close(self) -> None:
@@ -135,6 +133,30 @@ class ResultsWriter:
             start_journal(h5, self._provenance, first)
 
         return self._lay_out(fill)
+
+    def _make_room(self, before: h5py.File) -> Journal:
+        """Return the journal of a file with the rows of ``before`` and room for fits, which takes its place."""
+        before.close()  # HDF5 trips over copies from a file that it is writing, and Windows over open files
+
+        def fill(h5: h5py.File) -> None:
+            with _open_results(self.path) as source:
+                copy_rows(source, h5)
+            create_fits(h5["prediction"], self._provenance.parameters)
+
+        try:
+            return self._lay_out(fill)
+        except GrfError as problem:
+            self._give_up()
+            raise InputError(f"{problem}; {self._advise()}", "export", path=self.path) from None
+
+    def _advise(self) -> str:
+        return f"its first {self.count} rows are kept, export completes it once that is mended"
+
+    def _give_up(self) -> None:
+        """Leave the file as it is: what is on the disk can be read, and no more is written."""
+        self._is_open = False
+        self._release()
+        self._lock.release()
 
     def _lay_out(self, fill: Callable[[h5py.File], None]) -> Journal:
         """Put the file that ``fill`` makes in its place; it is open by then, so that no kill finds it half open."""

@@ -30,6 +30,7 @@ COLUMNS = (
     *(parameter.column + bound for parameter in PARAMETERS.values() for bound in _BOUNDS),
     "is_applicable",
     "reason",
+    "answer_from",
 )
 #: what a formula begins with; the last four are the wide forms, which some spreadsheets take for the same
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -77,7 +78,7 @@ class TableWriter:
         said = result.prediction
         for name in PARAMETERS:
             row += [bounds.get(name) for bounds in (said.values, said.lower, said.upper)]
-        row += [bool(said.is_applicable), said.reason]
+        row += [bool(said.is_applicable), said.reason, said.source]
         row += [result.extras.get(name) for name in self._extras or ()]
         self._write([*row, *self._provenance.values()])
         self._count += 1

@@ -240,3 +240,8 @@ def test_links_and_groups_in_the_place_of_datasets(group: h5py.Group) -> None:
     del group["I"]
     group["I"] = I
     assert name_parts(describe_group(group))["sigma"] is None
+
+
+def test_residuals_are_no_curve(group: h5py.Group) -> None:
+    fill(group, {"signal": "residual", "axes": ["q"]}, q=Q, residual=I)
+    assert describe_group(group) is None

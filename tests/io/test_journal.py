@@ -113,7 +113,7 @@ def test_extra_columns_are_those_of_the_first_row(
     assert [dict(row.extras) for row in read_rows(file)] == [dict(row.extras) for row in rows]  # the log has all
 
 
-@pytest.mark.parametrize("name", ["source", "source_frame", "reason"])
+@pytest.mark.parametrize("name", ["source", "source_frame", "reason", "answer_from"])
 def test_extra_column_cannot_take_the_place_of_ours(
     name: str, file: h5py.File, provenance: Provenance, make_result: MakeResult
 ) -> None:
@@ -250,6 +250,17 @@ def test_who_writes_may_change_without_touching_the_checksum(file: h5py.File, pr
 def test_arrays_that_do_not_fit_together(curve: Curve, found: str) -> None:
     with pytest.raises(InputError, match=found):
         check_curve(curve)
+
+
+def test_fit_is_drawn_on_the_points_of_its_curve(make_result: MakeResult) -> None:
+    row = make_result(0, has_fit=True)
+    curve, fit = row.curve, row.prediction.fit
+    assert fit is not None
+    check_curve(curve, fit)
+    with pytest.raises(InputError, match=r"upturn of the fit has shape \(59,\), its q axis \(60,\)"):
+        check_curve(curve, dataclasses.replace(fit, upturn=fit.upturn[1:]))
+    with pytest.raises(InputError, match="not drawn at the points"):
+        check_curve(curve, dataclasses.replace(fit, q_nm1=fit.q_nm1 / 10))
 
 
 def test_curve_of_one_point_or_of_nan_is_one() -> None:

@@ -24,17 +24,21 @@ MAKER = """
     import numpy as np
     from pyfai_grf.core.errors import InputError
     from pyfai_grf.core.provenance import Provenance
-    from pyfai_grf.core.records import Curve, PredictionRow, Result
+    from pyfai_grf.core.records import Curve, Fit, PredictionRow, Result
     from pyfai_grf.io.results import ResultsWriter
 
     provenance = Provenance("two-phase-low-porosity", "m", "measured", "0" * 64, "1", "s", None, np.ones(3),
                             ("a", "porosity"), created="2026-01-02T03:04:05+01:00")
 
-    def make(index, size=200):
+    def make(index, size=200, has_fit=False):
         size = size - index % 2  # every second curve is on another grid
         q = np.linspace(0.1, 3.0, size)
         value = {"a": 1.0 + index, "porosity": 0.3}
         row = PredictionRow(value, value, value, True)
+        if has_fit:
+            fit = Fit(value, value, value, value, 1.0, q, q + index, q, q, 0 * q, ("log_a",), np.ones((1, 1)), "fitted",
+                      0.0, 0.0, True, "")
+            row = PredictionRow(value, value, value, True, "", "fit", row, fit)
         return Result(f"é{index}", index, Curve(q, q + index, q, metadata={"index": index}), row, {"n": float(index)})
 """
 
@@ -57,6 +61,9 @@ def _check_rows(path: Path) -> int:
         assert row.curve.metadata == {"index": index}
         np.testing.assert_array_equal(row.curve.intensity, row.curve.q_nm1 + index)
         np.testing.assert_array_equal(row.curve.sigma, row.curve.q_nm1)
+        if (fit := row.prediction.fit) is not None:
+            np.testing.assert_array_equal(fit.curve, row.curve.intensity)
+            assert fit.values["a"] == 1.0 + index
     return len(rows)
 
 
@@ -105,6 +112,37 @@ def test_others_read_while_it_grows(tmp_path):
         assert h5["entry00003/sasdata/I"].shape == (199,)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no replacing of open files")
+def test_first_fit_is_seen_by_who_opens_the_file_anew(tmp_path):
+    """Room for it is made in a new file; whoever has the old one open keeps its rows."""
+    path = tmp_path / "live.h5"
+    code = STEPWISE.replace("make(index)", "make(index, has_fit=index > 1)")
+    with _run(code, path) as run:
+        for index in range(2):
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            assert run.stdout.readline() == f"{index}\n"
+        with h5py.File(path, "r", libver="latest", swmr=True) as h5:
+            frame = h5["prediction/frame"]
+            for index in range(2, 5):
+                run.stdin.write("go\n")
+                run.stdin.flush()
+                assert run.stdout.readline() == f"{index}\n"
+                assert _check_rows(path) == index + 1
+            frame.refresh()
+            assert frame[()].tolist() == [0, 1]
+        with h5py.File(path, "r", libver="latest", swmr=True) as h5:
+            fit = h5["prediction/fit/a/value"]
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            run.stdout.readline()
+            fit.refresh()
+            np.testing.assert_array_equal(fit[()], [np.nan, np.nan, 3.0, 4.0, 5.0, 6.0])
+            _, problems = run.communicate()
+            assert (run.returncode, problems) == (0, "")
+    assert _check_rows(path) == 6
+
+
 @pytest.mark.kills
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -127,26 +165,41 @@ def test_kill_between_rows_keeps_them(tmp_path, count):
 
 @pytest.mark.kills
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize(("stop", "count"), [(1, 3), (8, 3), (15, 3), (23, 3), (24, 4)])
-def test_kill_within_a_row_keeps_the_others(tmp_path, stop, count):
-    """The process dies at the ``stop``-th write to a dataset of its fourth row; the 24th and last makes it count."""
+@pytest.mark.parametrize(
+    ("fits", "stop", "count"),
+    [
+        *(("False", stop, 3) for stop in (1, 8, 15, 24)),
+        ("False", 25, 4),
+        *(("True", stop, 3) for stop in (1, 20, 40, 57)),
+        ("True", 58, 4),
+        *(("index == 3", stop, 3) for stop in (0, 1, 57)),  # 0: while room for the fit is made
+        ("index == 3", 58, 4),
+    ],
+)
+def test_kill_within_a_row_keeps_the_others(tmp_path, fits, stop, count):
+    """The process dies at the ``stop``-th write to a dataset of its fourth row; the last of all makes it count."""
     path = tmp_path / "killed.h5"
     code = """
-        import h5py
+        from pyfai_grf.io import growing_columns, results
+        has_fit = lambda index: FITS
         writer = ResultsWriter(sys.argv[1], provenance)
         for index in range(3):
-            writer.append(make(index))
-        write, left = h5py.Dataset.__setitem__, [int(sys.argv[2])]
-        def write_and_die(self, *arguments):
-            write(self, *arguments)
+            writer.append(make(index, has_fit=has_fit(index)))
+        write, left = growing_columns._put, [int(sys.argv[2])]
+        def die():
+            os.kill(os.getpid(), signal.SIGKILL)
+        def write_and_die(dataset, *arguments):
+            write(dataset, *arguments)
             left[0] -= 1
             if not left[0]:
-                self.file.flush()  # what is half done reaches the disk
-                os.kill(os.getpid(), signal.SIGKILL)
-        h5py.Dataset.__setitem__ = write_and_die
-        writer.append(make(3))
+                dataset.file.flush()  # what is half done reaches the disk
+                die()
+        growing_columns._put = write_and_die
+        if not left[0]:
+            results.create_fits = lambda *_: die()
+        writer.append(make(3, has_fit=has_fit(3)))
         raise AssertionError(f"{left[0]} writes left")
-    """
+    """.replace("FITS", fits)
     with _run(code, path, stop) as run:
         _, problems = run.communicate()
     assert run.returncode == -signal.SIGKILL, problems
@@ -261,7 +314,7 @@ def _write(path: Path, count: int, is_killed: bool, swmr: bool = True) -> bytes:
     code = """
         writer = ResultsWriter(sys.argv[1], provenance, swmr=sys.argv[3] == "True")
         for index in range(int(sys.argv[2])):
-            writer.append(make(index, 40))
+            writer.append(make(index, 40, has_fit=True))
         if sys.argv[4] == "True":
             os.kill(os.getpid(), signal.SIGKILL)
         writer.close()

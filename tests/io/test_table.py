@@ -30,7 +30,9 @@ def test_rows_read_back(tmp_path, provenance, make_result):
     odd = 'Å, "quoted",\n\u65e5\u672c.edf'
     with TableWriter(path, provenance) as table:
         table.append(make_result(0, source=odd))
-        assert path.read_text(encoding="utf-8").startswith(HEADER + ",q_max_nm1,counts,porod_constant,warnings,model,")
+        assert path.read_text(encoding="utf-8").startswith(
+            HEADER + ",answer_from,q_max_nm1,counts,porod_constant,warnings,model,"
+        )
         assert len(_read(path)) == 1  # a row is on the disk when append returns
         table.append(make_result(1, is_predicted=False, reason="outside, far"))
     first, second = _read(path)
@@ -46,6 +48,14 @@ def test_rows_read_back(tmp_path, provenance, make_result):
     assert first["model_sha256"] == provenance.model_sha256
     assert first["command"] == provenance.command
     assert f"numpy={np.__version__}" in first["versions"].split()
+
+
+def test_table_says_whose_answer_it_is(tmp_path, provenance, make_result):
+    row = make_result(0, has_fit=True)
+    with TableWriter(tmp_path / "out.csv", provenance) as table:
+        table.append(row)
+        table.append(dataclasses.replace(row, prediction=dataclasses.replace(row.prediction, source="")))
+    assert [found["answer_from"] for found in _read(tmp_path / "out.csv")] == ["model and fit", ""]
 
 
 def test_two_phases_leave_the_layer_empty(tmp_path, provenance, make_result):
@@ -74,7 +84,7 @@ def test_numpy_numbers_are_numbers(tmp_path, provenance, make_result):
 
 def test_table_without_rows_has_its_header(tmp_path, provenance):
     TableWriter(tmp_path / "out.csv", provenance).close()
-    assert (tmp_path / "out.csv").read_text().startswith(HEADER + ",model,")
+    assert (tmp_path / "out.csv").read_text().startswith(HEADER + ",answer_from,model,")
     assert _read(tmp_path / "out.csv") == []
 
 
