@@ -61,36 +61,104 @@ def _solve(target: Target, parts: list[FloatArray], has_background: bool) -> Amp
     return Amplitudes(float(solved[0]), background, upturn, columns, curve, (target.intensity - curve) * root)
 
 
-def fit_columns(target: Target, columns: list[FloatArray]) -> FloatArray:
-    """Return the (Q,) sum of ``columns`` that fits best; 0 where there are none."""
-    if not columns:
-        return np.zeros(target.q_nm1.size)
-    root = 1.0 / np.sqrt(target.variance)
-    design = np.stack(columns, axis=1)
-    solved = np.linalg.lstsq(design * root[:, np.newaxis], target.intensity * root, rcond=None)[0]
-    return np.asarray(design @ solved)
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """The linear part of B problems, solved: what is left of the data, (B, Q), and the amplitudes, (B,) each.
+
+    All in standard deviations. ``basis`` are up to three orthonormal (B, Q) columns, 0 where one plays no part.
+    """
+
+    rest: FloatArray
+    scale: FloatArray
+    upturn: FloatArray
+    basis: tuple[FloatArray, ...]
+
+    def reject(self, columns: FloatArray) -> FloatArray:
+        """Return ``columns`` (B, P, Q) without what the amplitudes could explain of them."""
+        for unit in self.basis:
+            columns = columns - (columns @ unit[..., np.newaxis]) * unit[:, np.newaxis]
+        return columns
+
+
+def separate(
+    shape: FloatArray, rise: FloatArray | None, has_background: bool, root: FloatArray, data: FloatArray
+) -> Separation:
+    """Return what ``shape`` and an upturn ``rise``, a flat background if there is one, leave of ``data``.
+
+    All (B, Q) and times ``root``, which a background of 1 is. An upturn below 0 is none, nor is a scale.
+    """
+    basis: list[FloatArray] = []
+    if has_background:
+        basis.append(root / np.sqrt(_dot(root, root))[:, np.newaxis])
+    rest = _remove(data, basis)
+    first, size, _ = _orthogonalise(shape, basis)
+    along = _dot(first, rest)
+    scale = np.maximum(along / size, 0.0)
+    upturn = np.zeros_like(scale)
+    if rise is not None:
+        second, rise_size, overlap = _orthogonalise(rise, [*basis, first])
+        steep = _dot(second, rest) / rise_size
+        steep_scale = (along - steep * overlap) / size
+        has_rise = (steep > 0) & (steep_scale > 0)
+        upturn, scale = np.where(has_rise, steep, 0.0), np.where(has_rise, steep_scale, scale)
+        second *= has_rise[:, np.newaxis]
+    first *= (scale > 0)[:, np.newaxis]
+    basis.append(first)
+    rest = _remove(rest, [first])
+    if rise is not None:
+        basis.append(second)
+        rest = _remove(rest, [second])
+    return Separation(rest, scale, upturn, tuple(basis))
+
+
+def _dot(left: FloatArray, right: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("bq,bq->b", left, right))
+
+
+def _remove(values: FloatArray, basis: list[FloatArray]) -> FloatArray:
+    for unit in basis:
+        values = values - _dot(values, unit)[:, np.newaxis] * unit
+    return values
+
+
+def _orthogonalise(column: FloatArray, basis: list[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the unit vector (B, Q) of ``column`` beside ``basis``, its length, its product with the last of them."""
+    norm = np.sqrt(_dot(column, column))[:, np.newaxis]
+    once = _remove(column / norm, basis)
+    rest = _remove(once, basis)  # twice is enough
+    size = np.maximum(np.sqrt(_dot(rest, rest)), 1e-12)
+    overlap = _dot(column, basis[-1]) if basis else np.zeros(len(column))
+    return rest / size[:, np.newaxis], size * norm[:, 0], overlap
 
 
 def score_shapes(
-    target: Target, shapes: FloatArray, has_background: bool, upturn: FloatArray | None = None
+    shapes: FloatArray, rise: FloatArray | None, has_background: bool, root: FloatArray, intensity: FloatArray
 ) -> FloatArray:
-    """Return the sum of squared residuals (A,) of each of many ``shapes`` (A, Q) with its best amplitudes."""
-    flat = [np.ones(shapes.shape[1])] if has_background else []
-    plain, _ = _score(target, shapes, flat)
-    if upturn is None:
-        return plain
-    steep, amount = _score(target, shapes, [*flat, upturn])
-    return np.where(amount > 0, np.minimum(steep, plain), plain)
+    """Return chi-square (A,) of ``shapes`` (A, Q) as :func:`separate` does, by sums of products alone.
 
+    Faster than that, less exact, infinite where the scale is not above 0. ``root`` (Q,) is 1 / standard deviation of
+    ``intensity`` (Q,).
+    """
+    others: list[FloatArray] = []
+    for column in ([root] if has_background else []) + ([] if rise is None else [rise * root]):
+        rest = _remove(column[np.newaxis], [other[np.newaxis] for other in others])[0]
+        others.append(rest / np.sqrt(rest @ rest))
+    data = intensity * root
+    known = np.stack([data, *others], axis=1)
+    products = shapes @ (known * root[:, np.newaxis])
+    norm = np.square(shapes) @ np.square(root)
+    along = np.stack([other @ data for other in others]) if others else np.zeros(0)
 
-def _score(target: Target, shapes: FloatArray, others: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Return (A,) the sums of squared residuals, infinite where the scale is not above 0, and the last amplitudes."""
-    root = 1.0 / np.sqrt(target.variance)
-    data = target.intensity * root
-    design = np.stack([shapes, *(np.broadcast_to(other, shapes.shape) for other in others)], axis=1) * root
-    design /= np.sqrt(np.einsum("acq,acq->ac", design, design))[:, :, np.newaxis]
-    gram, moment = design @ design.transpose(0, 2, 1), design @ data
-    solved = np.linalg.solve(gram + 1e-9 * np.eye(gram.shape[1]), moment[..., np.newaxis])[..., 0]
-    rest = data - np.einsum("ac,acq->aq", solved, design)
-    chi2 = np.where(solved[:, 0] > 0, np.einsum("aq,aq->a", rest, rest), np.inf)
-    return np.asarray(chi2), np.asarray(solved[:, -1])
+    def score(count: int) -> tuple[FloatArray, FloatArray]:
+        inner = products[:, 1 : 1 + count]
+        left = products[:, 0] - inner @ along[:count]
+        size = np.maximum(norm - np.sum(inner**2, axis=1), 1e-10 * norm)
+        chi2 = data @ data - along[:count] @ along[:count] - left**2 / size
+        return np.where(left > 0, chi2, np.inf), left / size
+
+    flat = int(has_background)
+    plain, _ = score(flat)
+    if rise is None:
+        return np.asarray(plain)
+    steep, scale = score(flat + 1)
+    return np.where(along[-1] - scale * products[:, -1] > 0, np.minimum(steep, plain), plain)

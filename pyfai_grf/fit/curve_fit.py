@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
@@ -15,9 +15,17 @@ from pyfai_grf.core.parameters import get_material
 from pyfai_grf.core.records import Curve, Fit, Points
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked, select_points, select_window
-from pyfai_grf.fit.family import Family
+from pyfai_grf.fit.family import Family, Shape
 from pyfai_grf.fit.options import CALIBRATION_ERROR, DEFAULT_FIT, FITTED, FitOptions
-from pyfai_grf.fit.search import Minimum, Problem, differentiate, draw_parts, draw_without, find_minimum
+from pyfai_grf.fit.search import (
+    Minimum,
+    Problem,
+    differentiate,
+    draw_parts,
+    draw_without,
+    find_minima,
+    try_log_bins,
+)
 from pyfai_grf.fit.target import make_target
 from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, measure_scatter, widen_variance
 from pyfai_grf.theory.spectra import get_spectrum
@@ -28,6 +36,8 @@ _INTERVAL = 1.6449
 _FEWEST = 20
 #: a length known to less than a factor of 1.5 is none
 _UNKNOWN = 0.4
+#: curves that are searched at once
+_TOGETHER = 32
 
 
 def fit_curve(
@@ -50,8 +60,10 @@ def fit_curve(
     """Return the least-squares fit of scale x expected intensity + flat background + low-q upturn to a curve.
 
     On its points as they are: any q grid, no model needed. Two phases. Scale and background are solved exactly, the
-    upturn is A q^-p with A of 0 or more and p from 1 to 4.5. Variances are smoothed along the curve, for weights that
-    follow each point's own noise pull the fit towards the points that came out low.
+    upturn is A q^-p with A of 0 or more and p from 1 to 4.5. Points are means over their bins where these are equally
+    wide, values at their q elsewhere; of a logarithmic q whichever of the two describes them better. Variances are
+    smoothed along the curve, for weights that follow each point's own noise pull the fit towards the points that came
+    out low.
 
     Parameters
     ----------
@@ -120,17 +132,62 @@ def fit_points(
     The fitted curve is drawn at ``q_nm1`` (Q,), by default the points'; ``residual`` is NaN where that holds no point.
     ``starts`` are pairs (a in nm, porosity) to begin at, beside those of the search itself.
     """
+    return fit_batch([points], material, options, [q_nm1], [starts])[0]
+
+
+def fit_batch(
+    points: Sequence[Points],
+    material: str = "two-phase-low-porosity",
+    options: FitOptions = DEFAULT_FIT,
+    q_nm1: Sequence[FloatArray | None] | None = None,
+    starts: Sequence[Sequence[tuple[float, float]]] | None = None,
+) -> list[Fit]:
+    """Return the fits of many curves, each as :func:`fit_points` has it: curves on the same q are searched together.
+
+    ``q_nm1`` and ``starts`` hold an entry for each curve. Raises for the first curve that is none.
+    """
     kind = get_material(material)
     if kind.phases != 2:
         raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
+    problems = [_pose(one, options) for one in points]
+    shapes = [[_make_shape(*pair) for pair in some] for some in starts or [()] * len(problems)]
+    minima: dict[int, Minimum] = {}
+    for part in _group(problems):
+        found = find_minima([problems[item] for item in part], [shapes[item] for item in part])
+        minima.update(zip(part, found, strict=True))
+    grids = q_nm1 or [None] * len(problems)
+    return [
+        _conclude(problem, minima[item], one.q_nm1 if grid is None else grid, kind.porosity_high > 0.5, options)
+        for item, (problem, one, grid) in enumerate(zip(problems, points, grids, strict=True))
+    ]
+
+
+def _pose(points: Points, options: FitOptions) -> Problem:
     used = select_points(points, ~options.find_excluded(points.q_nm1))
     if used.q_nm1.size < _FEWEST:
         raise InputError(f"{used.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
     has_spread = options.is_fitted if options.spread is None else options.spread
     family = Family(None if options.is_fitted else get_spectrum(str(options.spectrum)), has_spread)
-    target = make_target(used, options.resolution_nm1)
-    problem = Problem(target, family, options.background, options.upturn)
-    minimum = find_minimum(problem)
+    return Problem(make_target(used, options.resolution_nm1), family, options.background, options.upturn)
+
+
+def _make_shape(a: float, porosity: float) -> Shape:
+    """Return where a search begins; a porosity beyond what is fitted is moved there."""
+    return Shape(float(np.log(a)), float(ndtri(np.clip(porosity, 1e-3, 1 - 1e-3))) ** 2)
+
+
+def _group(problems: Sequence[Problem]) -> list[list[int]]:
+    """Return the places of problems that see the same points, a handful together: more would not stay in the cache."""
+    groups: dict[int, list[int]] = {}
+    for item, problem in enumerate(problems):
+        groups.setdefault(id(problem.target.raster), []).append(item)
+    return [group[k : k + _TOGETHER] for group in groups.values() for k in range(0, len(group), _TOGETHER)]
+
+
+def _conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored: bool, options: FitOptions) -> Fit:
+    """Return the record: verdict, covariance, and the curve drawn at ``grid``."""
+    problem, minimum = try_log_bins(problem, minimum)
+    target = problem.target
     names, derivatives = differentiate(problem, minimum)
     curve = minimum.amplitudes.curve
     # what counts is how the points scatter; what that does not explain is measured in the errors as they were given
@@ -143,9 +200,8 @@ def fit_points(
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
     covariance[0, 0] += options.calibration_error**2  # of ln a
-    grid = points.q_nm1 if q_nm1 is None else q_nm1
-    drawn = (grid, *draw_parts(problem, minimum, grid, options.resolution_nm1))
-    fit = _describe(problem, minimum, names, covariance, verdict, kind.porosity_high > 0.5, options, drawn)
+    drawn = (grid, *draw_parts(problem, minimum, grid))
+    fit = _describe(problem, minimum, names, covariance, verdict, is_mirrored, options, drawn)
     missing = _find_missing(problem, covariance)
     return replace(_forget(fit), is_applicable=False, reason=missing) if missing else fit
 

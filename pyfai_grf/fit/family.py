@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 from scipy.interpolate import CubicSpline
+from scipy.special import erfc
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.records import Fit
-from pyfai_grf.theory.power_family import N_HIGH, T_HIGH, load_family
-from pyfai_grf.theory.scale_free import look_up_intensity
+from pyfai_grf.fit.log_table import STEP, load_table
+from pyfai_grf.theory.power_family import T_HIGH
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
 #: the exponents that are fitted; below 3.2 the field is hardly smooth, above 20 hardly any steeper
 N_FITTED = (3.2, 20.0)
+#: exponents of the upturn q^-p
+P_FITTED = (1.0, 4.5)
 #: a lognormal spread of a beyond that is several materials
 SPREAD_HIGH = 0.5
-#: nodes of the average over the spread, in standard deviations: right to 2e-5 for a spread of 0.1, 5e-4 for 0.5 (the
-#: cube of a leans to the high side)
-_NODES = np.linspace(-4.0, 5.0, 21)
-_WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
-#: a variance of ln a that is none; and the step in ln q at which a curve with a spread is computed, if that is coarser
-#: than its points: a cubic spline is right to 1e-6 between
-_NO_SPREAD, _LOG_STEP = 1e-8, 0.015
+#: x^2 f falls off at either end; what it is averaged with is the lognormal distribution by volume times that power
+_POWER = 2
+#: ln x to either side of a curve that its spread sees, and over which x^2 f is made to end smoothly
+_LEFT, _RIGHT, _TAPER = 2.2, 2.8, 0.8
 
 
 @dataclass(frozen=True)
@@ -78,31 +80,80 @@ class Family:
         }
         return {name: bounds[name] for name in self.names if name in bounds}
 
+    def get_bound(self, name: str) -> tuple[float, float]:
+        """Return the bounds of a parameter; those of an upturn's exponent are P_FITTED."""
+        return P_FITTED if name == "power" else self.bounds.get(name, (-np.inf, np.inf))
+
+    def draw(self, log_q: float, count: int, shapes: FloatArray) -> FloatArray:
+        """Return I/V in nm^3 and its derivatives by the free fields, (B, 1 + P, M), averaged over the spread of a.
+
+        At M = ``count`` points from ``log_q`` on, ln q in steps of STEP. ``shapes`` (B, 4) hold the fields of Shape.
+        The average over a is by volume: each volume of the sample has its a. As I = a^3 f(qa), it is a convolution of
+        x^3 f with a Gaussian over ln x, and its derivatives are those of the Gaussian.
+        """
+        sizes = _Sizes.get(count)
+        place = (log_q + shapes[:, 0]) / STEP - sizes.left
+        start = np.floor(place).astype(int)
+        lines = load_table(self.spectrum).draw(shapes[:, 1], shapes[:, 2], start, sizes.total)
+        if "inverse_n" not in self.names:
+            lines = lines[:, :2]
+        lines[:, 0] = np.exp(lines[:, 0]) * sizes.taper
+        lines[:, 1:] *= lines[:, :1]
+        lean, variance = 3 - _POWER, shapes[:, 3, np.newaxis]
+        shift = (place - start)[:, np.newaxis] * STEP + lean * variance
+        kernel = np.repeat(np.exp(1j * sizes.omega[1] * shift), sizes.omega.size, axis=1)
+        kernel[:, 0] = 1.0
+        np.cumprod(kernel, axis=1, out=kernel)  # exp(i omega shift), as omega goes in equal steps
+        kernel *= np.exp(lean * shapes[:, :1] + 0.5 * (lean**2 - sizes.omega**2) * variance)
+        seen = rfft(lines, axis=-1) * kernel[:, np.newaxis]
+        waves = np.empty((len(shapes), 1 + len(self.names), sizes.omega.size), dtype=complex)
+        slope = seen[:, 0] * (1j * sizes.omega)
+        waves[:, 0] = seen[:, 0]
+        waves[:, 1] = lean * seen[:, 0] + slope
+        waves[:, 2 : 1 + seen.shape[1]] = seen[:, 1:]
+        if self.has_spread:  # as heat spreads: half the second derivative by ln a
+            waves[:, -1] = (0.5 * lean**2 - 0.5 * sizes.omega**2) * seen[:, 0] + lean * slope
+        curves = irfft(waves, sizes.total, axis=-1)[..., sizes.left : sizes.left + count]
+        return np.asarray(curves * np.exp(-_POWER * (log_q + STEP * np.arange(count))))
+
     def evaluate(self, q: FloatArray, shape: Shape) -> FloatArray:
-        """Return I/V in nm^3 at ``q`` (any shape, 1/nm), averaged over the spread of a by volume."""
-        if shape.variance <= _NO_SPREAD:
-            return shape.a**3 * self._look_up(q * shape.a, shape)
-        low, high = float(q.min()), float(q.max())
-        count = max(math.ceil(math.log(high / low) / _LOG_STEP), 8) if low > 0 else q.size
-        if count >= q.size:
-            return self._spread(q, shape)
-        nodes = np.geomspace(low, high, count)
-        spline = CubicSpline(np.log(nodes), np.log(self._spread(nodes, shape)))
-        return np.asarray(np.exp(spline(np.log(q))))
+        """Return I/V in nm^3 at ``q`` (any shape, 1/nm, above 0), averaged over the spread of a."""
+        log_q = np.log(q)
+        first = float(log_q.min()) - 2 * STEP
+        count = math.ceil((float(log_q.max()) - first) / STEP) + 3
+        line = self.draw(first, count, np.array([[shape.log_a, shape.u, shape.inverse_n, shape.variance]]))[0, 0]
+        return np.asarray(np.exp(CubicSpline(first + STEP * np.arange(count), np.log(line))(log_q)))
 
-    def _spread(self, q: FloatArray, shape: Shape) -> FloatArray:
-        lengths = shape.a * np.exp(_NODES * math.sqrt(shape.variance))
-        return np.asarray(np.tensordot(_WEIGHTS * lengths**3, self._look_up(np.multiply.outer(lengths, q), shape), 1))
+    def draw_lengths(self, log_q: float, count: int, log_a: FloatArray, shapes: FloatArray) -> FloatArray:
+        """Return I/V (B, A, M) as :meth:`draw` does, of each shape with each of ``log_a`` (A,) in its place.
 
-    def evaluate_lengths(self, q: FloatArray, lengths: FloatArray, shape: Shape) -> FloatArray:
-        """Return I/V (A, Q) for each of the ``lengths`` (A,) in nm, without a spread."""
-        return np.asarray(lengths[:, np.newaxis] ** 3 * self._look_up(np.multiply.outer(lengths, q), shape))
+        These lie whole steps of STEP from the first.
+        """
+        steps = np.rint((log_a - log_a[0]) / STEP).astype(int)
+        first = shapes.copy()
+        first[:, 0] = log_a[0]
+        lines = self.draw(log_q, count + int(steps[-1]), first)[:, 0]
+        windows = np.lib.stride_tricks.sliding_window_view(lines, count, axis=1)[:, steps]
+        return np.asarray(windows * np.exp(3 * (log_a - log_a[0]))[:, np.newaxis])
 
-    def _look_up(self, x: FloatArray, shape: Shape) -> FloatArray:
-        """Return I / (V a^3) at ``x`` = q a, of any shape."""
-        threshold = math.sqrt(max(shape.u, 0.0))
-        if self.spectrum is None:
-            return load_family().evaluate(x, threshold, min(1.0 / shape.inverse_n, N_HIGH))
-        if isinstance(self.spectrum, PowerSpectrum):
-            return load_family().evaluate(x, threshold, self.spectrum.n)
-        return look_up_intensity(x.reshape(1, -1), np.full((1, 1), threshold), self.spectrum).reshape(x.shape)
+
+@dataclass(frozen=True, eq=False)
+class _Sizes:
+    """Of the grid on which curves are averaged: ``total`` points, ``left`` of them before the first that is wanted."""
+
+    total: int
+    left: int
+    taper: FloatArray
+    omega: FloatArray
+
+    @staticmethod
+    @functools.lru_cache(maxsize=32)
+    def get(count: int) -> _Sizes:
+        """Return the sizes for ``count`` points."""
+        left = math.ceil((_LEFT + _TAPER) / STEP)
+        total = next_fast_len(left + count + math.ceil((_RIGHT + _TAPER) / STEP), real=True)
+        edge = np.linspace(-4, 4, math.ceil(_TAPER / STEP))
+        taper = np.ones(total)
+        taper[: edge.size] = 0.5 * erfc(-edge)
+        taper[-edge.size :] = 0.5 * erfc(edge)
+        return _Sizes(total, left, taper, np.asarray(2 * np.pi * np.fft.rfftfreq(total, STEP), dtype=np.float64))

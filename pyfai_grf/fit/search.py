@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
+from numpy.typing import NDArray
 
 from pyfai_grf.core.arrays import FloatArray
-from pyfai_grf.fit.amplitudes import Amplitudes, fit_columns, score_shapes, solve_amplitudes
-from pyfai_grf.fit.family import Family, Shape
-from pyfai_grf.fit.target import Target, place_nodes, thin_target
+from pyfai_grf.fit.amplitudes import Amplitudes, score_shapes, solve_amplitudes
+from pyfai_grf.fit.descent import Slope, descend_all, find_hopeless
+from pyfai_grf.fit.detour import choose_power
+from pyfai_grf.fit.family import P_FITTED, Family, Shape
+from pyfai_grf.fit.log_table import STEP
+from pyfai_grf.fit.raster import Raster, make_raster, project
+from pyfai_grf.fit.target import Target, widen_bins
 
 #: where a search begins: exponents, thresholds, and values of ln a this far apart
-_N_GRID, _T_GRID, _LOG_A_STEP = (4.0, 6.0, 8.0, 12.0, 20.0), (0.2, 0.7, 1.2, 1.9), 0.12
+_N_GRID, _N_SPREAD, _T_GRID, _LOG_A_STEP = (4.0, 6.0, 8.0, 12.0, 20.0), (5.0, 12.0), (0.2, 0.7, 1.2, 1.9), 6 * STEP
 #: q a of a shoulder that can be seen: with less at the last point, or more at the first, there is none
 _QA_LAST, _QA_FIRST = 0.8, 3.0
 #: minima that are looked for, and shapes that are another start
-_STARTS, _APART = 3, 0.25
-#: exponents of the upturn q^-p
-P_FITTED, _P_START = (1.0, 4.5), 3.5
-#: steps of the numerical derivatives
-_STEP = {"log_a": 1e-4, "u": 1e-4, "inverse_n": 1e-5, "variance": 1e-4, "power": 1e-3}
+_STARTS, _APART, _APART_U = 4, 0.25, 1.0
+#: exponents of the upturn: at a start, that are tried afterwards, and without a material
+_P_START, _P_GRID, _P_FINE = 3.5, np.arange(*P_FITTED, 0.25), np.arange(*P_FITTED, 0.1)
+#: steps at most: of the starts on means over some bins, then of the best on all points
+_COARSE_STEPS, _FINE_STEPS = 30, 60
+#: chi-square that tells the mean over a bin from the value at a point
+_MUCH = 6.0
 
 
 @dataclass(frozen=True)
@@ -38,100 +45,192 @@ class Problem:
     @property
     def names(self) -> tuple[str, ...]:
         """The nonlinear parameters: those of the shape, and the exponent of the upturn."""
-        return (*self.family.names, *(("power",) if self.has_upturn else ()))
+        return self.slope.names
 
-    def solve(self, shape: Shape, power: float) -> Amplitudes:
+    @property
+    def slope(self) -> Slope:
+        """What is descended, on all points."""
+        raster = self.target.raster
+        return Slope(self.family, raster.matrix, raster.log_q, raster.q_nm1[0], self.has_background, self.has_upturn)
+
+    def solve(self, shape: Shape, power: float) -> Minimum:
         """Return the amplitudes of ``shape`` and of an upturn q^-``power``."""
-        curve = self.target.average(self.family.evaluate(self.target.nodes, shape))
-        rise = self.target.rise(power) if self.has_upturn else None
-        return solve_amplitudes(self.target, curve, self.has_background, rise)
+        return _solve([self], make_row(shape, power)[np.newaxis])[0]
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a search ended: the shape, the exponent of the upturn, and the amplitudes there."""
+    """Where a search ended: the shape, the exponent of the upturn, and the amplitudes there.
+
+    ``derivatives`` (P, Q) are those of the curve by the nonlinear parameters.
+    """
 
     shape: Shape
     power: float
     amplitudes: Amplitudes
-
-    def get(self, name: str) -> float:
-        """Return a nonlinear parameter by name."""
-        return self.power if name == "power" else float(getattr(self.shape, name))
+    derivatives: FloatArray
 
 
-def find_minimum(problem: Problem) -> Minimum:
-    """Return the best minimum that is reached from a grid of shapes."""
-    coarse = replace(problem, target=thin_target(problem.target))
-    found = [descend(coarse, shape, _P_START) for shape in _choose_starts(coarse)]
-    best = min(found, key=lambda end: end.amplitudes.chi2)
-    return descend(problem, best.shape, best.power)
+def make_row(shape: Shape, power: float = _P_START) -> FloatArray:
+    """Return (5,) the numbers that are searched."""
+    return np.array([shape.log_a, shape.u, shape.inverse_n, shape.variance, power])
 
 
-def _choose_starts(problem: Problem) -> list[Shape]:
-    """Return the shapes of the grid that fit best, far enough from each other."""
-    q = problem.target.q_nm1
-    log_a = np.arange(np.log(_QA_LAST / q[-1]), np.log(_QA_FIRST / q[0]), _LOG_A_STEP)
-    exponents = _N_GRID if "inverse_n" in problem.family.names else (8.0,)
-    rise = (q / q[0]) ** -_P_START if problem.has_upturn else None
-    scored: list[tuple[float, Shape]] = []
-    for threshold, n in product(_T_GRID, exponents):
-        shape = Shape(0.0, threshold**2, 1.0 / n)
-        curves = problem.family.evaluate_lengths(q, np.exp(log_a), shape)
-        scores = score_shapes(problem.target, curves, problem.has_background, rise)
-        scored += [(float(s), replace(shape, log_a=float(a))) for s, a in zip(scores, log_a, strict=True)]
-    scored.sort(key=lambda pair: pair[0])
-    starts: list[Shape] = []
-    for _, shape in scored:
-        if all(abs(shape.log_a - other.log_a) > _APART or abs(shape.u - other.u) > 1.0 for other in starts):
-            starts.append(shape)
-        if len(starts) == _STARTS:
-            break
-    return starts
+def find_minimum(problem: Problem, starts: Sequence[Shape] = ()) -> Minimum:
+    """Return the best minimum that is reached from a grid of shapes, and from ``starts``."""
+    return find_minima([problem], [starts])[0]
+
+
+def find_minima(problems: Sequence[Problem], starts: Sequence[Sequence[Shape]]) -> list[Minimum]:
+    """Return the best minimum of each of some ``problems`` that differ by their intensities alone."""
+    first = problems[0]
+    raster, slope = first.target.raster, first.slope
+    intensity = np.stack([problem.target.intensity for problem in problems])
+    variance = np.stack([problem.target.variance for problem in problems])
+    coarse = intensity @ raster.coarse.T, 1.0 / np.sqrt(variance @ raster.coarse.power(2).T)
+    rows, owners = [], []
+    for item, (problem, given) in enumerate(zip(problems, starts, strict=True)):
+        chosen = _choose_starts(problem, coarse[0][item], coarse[1][item])
+        chosen = np.concatenate([chosen, *(make_row(shape)[np.newaxis] for shape in given)])
+        rows.append(chosen)
+        owners += [item] * len(chosen)
+    owner = np.array(owners)
+    thin = replace(slope, matrix=raster.coarse_matrix)
+    x, chi2 = _descend_twice(thin, coarse[0][owner], coarse[1][owner], np.concatenate(rows), _COARSE_STEPS, 1e-3, owner)
+    best = np.array([np.flatnonzero(owner == i)[np.argmin(chi2[owner == i])] for i in range(len(problems))])
+    x, _ = _descend_twice(slope, intensity, 1.0 / np.sqrt(variance), x[best], _FINE_STEPS)
+    return _solve(problems, x)
+
+
+def try_log_bins(problem: Problem, minimum: Minimum) -> tuple[Problem, Minimum]:
+    """Return the problem and its minimum, with logarithmic bins where these describe the points much better."""
+    target = widen_bins(problem.target)
+    if target is None:
+        return problem, minimum
+    other = replace(problem, target=target)
+    found = descend(other, minimum.shape, minimum.power)
+    return (other, found) if found.amplitudes.chi2 < minimum.amplitudes.chi2 - _MUCH else (problem, minimum)
+
+
+def _descend_twice(
+    slope: Slope,
+    intensity: FloatArray,
+    root: FloatArray,
+    x: FloatArray,
+    steps: int,
+    tolerance: float = 1e-6,
+    owner: NDArray[np.intp] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the minima and their chi-square as ``descend_all``, after a look for another upturn."""
+    x, chi2 = descend_all(slope, intensity, root, x, steps, tolerance, owner)
+    if not slope.has_upturn:
+        return x, chi2
+    rows = np.arange(len(x))
+    if owner is not None:
+        rows = rows[~find_hopeless(chi2, owner, rows >= 0, intensity.shape[1])]
+    begin, chosen = choose_power(slope, x[rows], intensity[rows], root[rows], _P_GRID)
+    if chosen.any():
+        tried = rows[chosen]
+        part = None if owner is None else owner[tried]
+        other, less = descend_all(slope, intensity[tried], root[tried], begin[chosen], steps, tolerance, part)
+        better = less < chi2[tried]
+        x[tried[better]], chi2[tried[better]] = other[better], less[better]
+    return x, chi2
 
 
 def descend(problem: Problem, shape: Shape, power: float) -> Minimum:
-    """Return the minimum below ``shape``: least squares over the nonlinear parameters, the linear ones solved."""
-    names, bounds = problem.names, {**problem.family.bounds, "power": P_FITTED, "log_a": (-np.inf, np.inf)}
-    start = Minimum(shape, power, problem.solve(shape, power))
-    low, high = (np.array([bounds[name][side] for name in names]) for side in (0, 1))
-    scale = np.array([{"u": 0.3, "inverse_n": 0.02, "variance": 0.01, "power": 0.5}.get(name, 0.05) for name in names])
-    x0 = np.clip([start.get(name) for name in names], low + 1e-3 * scale, high - 1e-3 * scale)
+    """Return the minimum below ``shape``."""
+    target = problem.target
+    root = 1.0 / np.sqrt(target.variance)
+    x, _ = descend_all(
+        problem.slope, target.intensity[np.newaxis], root[np.newaxis], make_row(shape, power)[np.newaxis], _FINE_STEPS
+    )
+    return _solve([problem], x)[0]
 
-    def read(x: FloatArray) -> tuple[Shape, float]:
-        given = dict(zip(names, map(float, x), strict=True))
-        return replace(shape, **{n: v for n, v in given.items() if n != "power"}), given.get("power", power)
 
-    def residual(x: FloatArray) -> FloatArray:
-        return problem.solve(*read(x)).residual
+def _solve(problems: Sequence[Problem], x: FloatArray) -> list[Minimum]:
+    """Return the minima at ``x`` (B, 5), with the amplitudes there."""
+    seen, rises = problems[0].slope.draw(x)
+    minima = []
+    for item, problem in enumerate(problems):
+        rise = None if rises is None else rises[item]
+        found = solve_amplitudes(
+            problem.target, seen[item, 0], problem.has_background, None if rise is None else rise[0]
+        )
+        derivatives = found.scale * seen[item, 1:]
+        if rise is not None:
+            derivatives = np.concatenate([derivatives, found.upturn * rise[1:]])
+        *shape, power = x[item].tolist()
+        minima.append(Minimum(Shape(*shape), power, found, derivatives))
+    return minima
 
-    options: dict[str, Any] = {"bounds": (low, high), "x_scale": scale, "diff_step": 1e-5, "max_nfev": 60}
-    end = least_squares(residual, x0, xtol=1e-7, ftol=1e-7, gtol=1e-9, **options)
-    found = read(end.x)
-    return Minimum(*found, problem.solve(*found))
+
+@dataclass(frozen=True, eq=False)
+class _Gallery:
+    """The (A, S) ``curves`` of the (A, 5) ``rows`` that a search begins with, and the (S,) upturn."""
+
+    rows: FloatArray
+    curves: FloatArray
+    rise: FloatArray
+
+
+@functools.lru_cache(maxsize=16)
+def _make_gallery(raster: Raster, family: Family) -> _Gallery:
+    q = raster.q_nm1
+    log_a = np.arange(np.log(_QA_LAST / q[-1]), np.log(_QA_FIRST / q[0]), _LOG_A_STEP)
+    exponents = _N_GRID if "inverse_n" in family.names else (8.0,)
+    spreads = [(0.05, n) for n in exponents] + [(0.25, n) for n in _N_SPREAD]
+    if not family.has_spread:
+        spreads = [(0.0, n) for n in exponents]
+    elif "inverse_n" not in family.names:
+        spreads = [(0.05, 8.0), (0.25, 8.0)]
+    shapes = np.array([[0.0, t**2, 1.0 / n, spread**2, _P_START] for t, (spread, n) in product(_T_GRID, spreads)])
+    rows = np.repeat(shapes[:, np.newaxis], log_a.size, axis=1)
+    rows[..., 0] = log_a
+    lines = family.draw_lengths(raster.log_q[0], raster.log_q.size, log_a, shapes[:, :4])
+    curves = project(raster.coarse_matrix, lines)
+    rise = project(raster.coarse_matrix, np.exp(-_P_START * (raster.log_q - np.log(q[0]))))
+    return _Gallery(rows.reshape(-1, 5), curves.reshape(-1, curves.shape[-1]), rise)
+
+
+def _choose_starts(problem: Problem, intensity: FloatArray, root: FloatArray) -> FloatArray:
+    """Return (A, 5) the shapes of the grid that fit best, far enough from each other."""
+    gallery = _make_gallery(problem.target.raster, problem.family)
+    rise = gallery.rise if problem.has_upturn else None
+    scores = score_shapes(gallery.curves, rise, problem.has_background, root, intensity)
+    starts: list[FloatArray] = []
+    while len(starts) < _STARTS and np.isfinite(scores.min()):
+        starts.append(gallery.rows[np.argmin(scores)])
+        apart = np.abs(gallery.rows[:, :2] - starts[-1][:2])
+        scores[(apart[:, 0] <= _APART) & (apart[:, 1] <= _APART_U)] = np.inf
+    return np.stack(starts or [gallery.rows[len(gallery.rows) // 2]])
 
 
 def draw_without(problem: Problem) -> FloatArray:
     """Return the (Q,) best curve without the material: upturn and background alone."""
     target = problem.target
-    flat = [np.ones(target.q_nm1.size)] if problem.has_background else []
+    root, flat = 1.0 / np.sqrt(target.variance), np.ones(target.q_nm1.size)
     if not problem.has_upturn:
-        return fit_columns(target, flat)
-    curves = [fit_columns(target, [target.rise(power), *flat]) for power in np.arange(*P_FITTED, 0.1)]
-    return min(curves, key=lambda curve: float(np.sum((target.intensity - curve) ** 2 / target.variance)))
+        level = np.average(target.intensity, weights=root**2) if problem.has_background else 0.0
+        return np.asarray(level * flat)
+    rises = problem.slope.draw_upturns(_P_FINE)
+    best = rises[np.argmin(score_shapes(rises, None, problem.has_background, root, target.intensity))]
+    return solve_amplitudes(target, best, problem.has_background).curve
 
 
-def draw_parts(
-    problem: Problem, minimum: Minimum, q: FloatArray, resolution: float | None = None
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def draw_parts(problem: Problem, minimum: Minimum, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the (Q,) curve at ``q``, its background and its upturn; NaN where ``q`` is no number above 0."""
     amplitudes, known = minimum.amplitudes, np.isfinite(q) & (q > 0)
-    nodes, weights = place_nodes(q[known], resolution)
-    rise = (weights * (nodes / problem.target.q_nm1[0]) ** -minimum.power).sum(axis=0)
-    shape = (weights * problem.family.evaluate(nodes, minimum.shape)).sum(axis=0)
+    own = problem.target.raster
+    raster = make_raster(q[known], own.resolution, own.has_log_bins)
+    shape, rise = amplitudes.columns[0], amplitudes.columns[-1]
+    if raster is not own:
+        slope = replace(problem.slope, matrix=raster.matrix, log_q=raster.log_q)
+        seen, rises = slope.draw(make_row(minimum.shape, minimum.power)[np.newaxis])
+        shape, rise = seen[0, 0], shape if rises is None else rises[0, 0]
     parts = [np.full(q.shape, np.nan) for _ in range(3)]
     parts[1][known] = amplitudes.background
-    parts[2][known] = amplitudes.upturn * rise
+    parts[2][known] = amplitudes.upturn * rise if amplitudes.upturn > 0 else 0.0
     parts[0][known] = amplitudes.scale * shape + parts[1][known] + parts[2][known]
     return parts[0], parts[1], parts[2]
 
@@ -141,29 +240,9 @@ def differentiate(problem: Problem, minimum: Minimum) -> tuple[tuple[str, ...], 
 
     The linear parameters follow, as "scale", "background" and "amplitude". An upturn of 0 has no exponent.
     """
-    names, rows = [], []
     has_upturn = minimum.amplitudes.upturn > 0
-    bounds = problem.family.bounds
-    for name in problem.names:
-        if name == "power" and not has_upturn:
-            continue
-        here, step = minimum.get(name), _STEP[name]
-        low, high = bounds.get(name, (-np.inf, np.inf))
-        ends = max(here - step, low), min(here + step, high)
-        curves = [_draw(problem, minimum, name, value) for value in ends]
-        names.append(name)
-        rows.append((curves[1] - curves[0]) / (ends[1] - ends[0]))
+    kept = [index for index, name in enumerate(problem.names) if name != "power" or has_upturn]
     columns = minimum.amplitudes.columns
     linear = ["scale", *(["background"] if problem.has_background else []), *(["amplitude"] if has_upturn else [])]
-    return (*names, *linear), np.stack([*rows, *columns[: len(linear)]])
-
-
-def _draw(problem: Problem, minimum: Minimum, name: str, value: float) -> FloatArray:
-    """Return the curve with one nonlinear parameter at ``value`` and the amplitudes as they are."""
-    shape = minimum.shape if name == "power" else replace(minimum.shape, **{name: value})
-    power = value if name == "power" else minimum.power
-    target, amplitudes = problem.target, minimum.amplitudes
-    curve = amplitudes.scale * target.average(problem.family.evaluate(target.nodes, shape)) + amplitudes.background
-    if amplitudes.upturn > 0:
-        curve = curve + amplitudes.upturn * target.rise(power)
-    return np.asarray(curve)
+    names = [problem.names[index] for index in kept]
+    return (*names, *linear), np.concatenate([minimum.derivatives[kept], columns[: len(linear)]])

@@ -13,7 +13,9 @@ from scipy.special import spherical_jn
 
 import pyfai_grf as grf
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.fit.curve_fit import Fit, fit_curve
+from pyfai_grf.core.records import Curve
+from pyfai_grf.features.points import clean_curve, select_points
+from pyfai_grf.fit.curve_fit import Fit, fit_batch, fit_curve, fit_points
 from pyfai_grf.learn.examples import count_photons
 from pyfai_grf.theory.closed_form import average_curves, expected_intensity
 
@@ -255,3 +257,27 @@ def test_the_runs_of_a_misfit_are_long_and_those_of_noise_are_not() -> None:
     assert abs(good.runs) < 4
     assert bad.runs > 5
     assert bad.worst > 10 > good.worst
+
+
+def test_many_curves_at_once_are_fitted_as_one_by_one() -> None:
+    """Also where they lie on different q; the tolerance is a millionth of a standard error."""
+    points = [clean_curve(Curve(Q, *measure(expect(a, 0.3), seed=seed))) for seed, a in enumerate((2.0, 4.0, 6.5))]
+    points.append(select_points(points[1], Q > 0.1))
+    drawn = [None, Q[::2], None, None]
+    fits = fit_batch(points, "two-phase-high-porosity", q_nm1=drawn)
+    for one, grid, fit in zip(points, drawn, fits, strict=True):
+        alone = fit_points(one, "two-phase-high-porosity", q_nm1=grid)
+        assert alone.names == fit.names
+        assert_array_equal(alone.q_nm1, fit.q_nm1)
+        for name, value in alone.values.items():
+            assert fit.values[name] == pytest.approx(value, abs=1e-6 * alone.errors[name])
+    check(fits[2], a=6.5, porosity=0.7)
+
+
+def test_a_regressors_answer_is_one_more_start() -> None:
+    """It changes nothing where the search finds the place by itself; a wrong one does no harm."""
+    points = clean_curve(Curve(Q, *measure(expect(4.0, 0.3))))
+    alone = fit_points(points)
+    for start in ((4.0, 0.3), (4.0, 0.7), (9.0, 0.05)):
+        fit = fit_points(points, starts=[start])
+        assert fit.values["a"] == pytest.approx(alone.values["a"], abs=1e-2 * alone.errors["a"])

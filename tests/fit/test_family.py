@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
 from pyfai_grf.fit.family import Family, Shape
+from pyfai_grf.fit.log_table import STEP
 from pyfai_grf.theory.closed_form import expected_intensity
+from pyfai_grf.theory.power_family import load_family
 from pyfai_grf.theory.spectra import get_spectrum
 
 Q = np.geomspace(0.02, 6, 200)
@@ -42,16 +46,29 @@ def test_a_spread_is_the_mean_over_a_lognormal_distribution(spread: float, toler
 
 
 def test_many_lengths_at_once() -> None:
-    family, shape = Family(None, True), make_shape(1.0, 0.2, 5)
-    lengths = np.array([0.5, 2.0, 7.0])
-    curves = family.evaluate_lengths(Q, lengths, shape)
-    for length, curve in zip(lengths, curves, strict=True):
-        np.testing.assert_allclose(curve, family.evaluate(Q, make_shape(length, 0.2, 5)), rtol=1e-12)
+    family, shape = Family(None, True), make_shape(1.0, 0.2, 5, 0.1)
+    log_a = np.log(0.5) + STEP * np.array([0, 40, 100])
+    log_q = np.log(0.02) + STEP * np.arange(250)
+    shapes = np.array([[0.0, shape.u, shape.inverse_n, shape.variance], [0.0, 1.0, 0.1, 0.0]])
+    curves = family.draw_lengths(log_q[0], log_q.size, log_a, shapes)
+    assert curves.shape == (2, 3, 250)
+    for place, curve in zip(log_a, curves[0], strict=True):
+        np.testing.assert_allclose(curve, family.evaluate(np.exp(log_q), replace(shape, log_a=place)), rtol=1e-6)
 
 
-def test_a_curve_of_many_points_is_computed_at_fewer() -> None:
-    """By a spline between: as exact as the table."""
-    family, shape = Family(None, True), make_shape(4.0, 0.3, 8, 0.1)
-    q = np.linspace(0.03, 4.0, 3000)
-    few = np.concatenate([family.evaluate(part, shape) for part in np.array_split(q, 300)])
-    np.testing.assert_allclose(family.evaluate(q, shape), few, rtol=2e-6)
+@pytest.mark.parametrize("spread", [0.0, 0.004, 0.02, 0.3])
+def test_a_shift_by_part_of_a_step_is_exact(spread: float) -> None:
+    """As exact as the table, a hundred times below its own error; a spread may be less than a step, too."""
+    z = np.linspace(-6, 8, 801) if spread else np.zeros(1)
+    weights = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
+    lengths = 3.3 * np.exp(spread * z)
+    exact = sum(w * a**3 * load_family().evaluate(Q * a, 0.5, 8.0) for w, a in zip(weights, lengths, strict=True))
+    shape = Shape(np.log(3.3), 0.25, 0.125, spread**2)
+    np.testing.assert_allclose(Family(None, True).evaluate(Q, shape), exact, rtol=3e-6)
+
+
+def test_bounds_are_those_of_the_parameters() -> None:
+    family = Family(None, True)
+    assert family.get_bound("inverse_n") == (1 / 20, 1 / 3.2)
+    assert family.get_bound("power") == (1.0, 4.5)
+    assert family.get_bound("log_a") == (-np.inf, np.inf)

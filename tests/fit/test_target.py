@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.records import Points
-from pyfai_grf.fit.target import make_target, thin_target
+from pyfai_grf.fit.target import make_target, widen_bins
 from pyfai_grf.theory.closed_form import expected_intensity
 
 Q = np.linspace(0.04, 3.0, 500)
@@ -22,7 +22,7 @@ def test_a_bin_of_a_reduction_is_a_mean_weighted_by_q() -> None:
     target = make_target(make(Q, intensity, 0.01 * intensity))
     fine = Q + (np.arange(-499.5, 500)[:, np.newaxis] / 1000) * (Q[1] - Q[0])
     truth = (fine * expected_intensity(fine, 8.0, 0.3)).sum(axis=0) / fine.sum(axis=0)
-    found = target.average(expected_intensity(target.nodes, 8.0, 0.3))
+    found = target.raster.average(expected_intensity(target.raster.nodes, 8.0, 0.3))
     np.testing.assert_allclose(found, truth, rtol=1e-5)
     assert np.abs(intensity / truth - 1).max() > 1e-3  # which the middle of the bin is not
 
@@ -30,7 +30,7 @@ def test_a_bin_of_a_reduction_is_a_mean_weighted_by_q() -> None:
 def test_a_step_scan_is_taken_at_its_points() -> None:
     q = np.geomspace(0.02, 5, 60)
     target = make_target(make(q, q**-2, 0.01 * q**-2))
-    np.testing.assert_array_equal(target.nodes, q[np.newaxis])
+    np.testing.assert_array_equal(target.raster.nodes, q[np.newaxis])
     np.testing.assert_allclose(target.variance, (0.01 * q**-2) ** 2, rtol=1e-12)
 
 
@@ -47,7 +47,7 @@ def test_a_resolution_smears_a_peak() -> None:
     """A Gaussian peak of width s, seen with a resolution r, has the width sqrt(s^2 + r^2)."""
     q = np.linspace(1.0, 3.0, 400)
     target = make_target(make(q, np.ones_like(q), np.ones_like(q)), resolution=0.05)
-    seen = target.average(np.exp(-0.5 * ((target.nodes - 2.0) / 0.1) ** 2))
+    seen = target.raster.average(np.exp(-0.5 * ((target.raster.nodes - 2.0) / 0.1) ** 2))
     width = np.hypot(0.1, 0.05)
     wanted = 0.1 / width * np.exp(-0.5 * ((q - 2.0) / width) ** 2)
     # five nodes of resolution; the weight by q shifts the peak by r^2 / q
@@ -67,13 +67,15 @@ def test_variances_do_not_follow_the_noise_of_each_point() -> None:
     assert np.mean(target.variance / mean) == pytest.approx(1, abs=0.03)
 
 
-def test_thin_points_are_the_same_curve() -> None:
-    intensity = expected_intensity(Q, 3.0, 0.3)
-    target = make_target(make(Q, intensity, 0.01 * intensity))
-    thin = thin_target(target)
-    assert 40 < thin.q_nm1.size < 70
-    found = thin.average(expected_intensity(thin.nodes, 3.0, 0.3))
-    # enough to find the place: its own points measure it then
-    np.testing.assert_allclose(found, thin.intensity, rtol=0.02)
-    assert np.all(np.diff(thin.q_nm1) > 0)
-    assert np.sum(1 / thin.variance) == pytest.approx(np.sum(1 / target.variance))
+def test_only_logarithmic_points_may_be_logarithmic_bins() -> None:
+    q = np.geomspace(0.02, 5, 60)
+    wide = widen_bins(make_target(make(q, q**-2, 0.01 * q**-2)))
+    assert wide is not None
+    assert wide.raster.has_log_bins
+    # bins meet: the ends of one are the geometric means with its neighbours, whose middle in q is not q
+    step = q[1] / q[0]
+    assert np.all(wide.raster.nodes[0] > q / np.sqrt(step))
+    assert np.all(wide.raster.nodes[-1] < q * np.sqrt(step))
+    assert widen_bins(make_target(make(Q, Q**-2, 0.01 * Q**-2))) is None
+    uneven = np.sort(np.random.default_rng(1).uniform(0.1, 3, 60))
+    assert widen_bins(make_target(make(uneven, uneven**-2, 0.01 * uneven**-2))) is None

@@ -43,7 +43,7 @@ def test_a_small_smooth_misfit_is_named_and_counted() -> None:
 def test_a_large_misfit_is_placed() -> None:
     target = measure(0.001, 0.0)
     peak = 0.2 * CURVE * np.exp(-0.5 * ((Q - 1.5) / 0.05) ** 2)
-    off = Target(Q, target.intensity + peak, target.variance, target.nodes, target.weights)
+    off = Target(target.intensity + peak, target.variance, target.raster)
     verdict = judge_residual(off, CURVE, 5)
     assert not verdict.is_applicable
     assert verdict.model_error == MODEL_ERROR
@@ -59,6 +59,6 @@ def test_points_that_share_their_noise_scatter_less_than_their_errors() -> None:
     correlation = 0.382 / (1 + 0.382**2)
     sigma = 0.01 * CURVE * np.sqrt(1 + 2 * correlation)
     plain = make_target(Points(Q, CURVE + 0.01 * CURVE * noise, sigma))
-    target = Target(Q, plain.intensity, plain.variance, plain.nodes, plain.weights, correlation)
+    target = Target(plain.intensity, plain.variance, plain.raster, correlation)
     assert judge_residual(target, CURVE, 5).chi2 == pytest.approx(1, abs=0.3)
     assert judge_residual(target, CURVE, 5).is_applicable
