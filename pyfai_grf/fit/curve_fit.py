@@ -150,7 +150,7 @@ def fit_batch(
     if kind.phases != 2:
         raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
     problems = [_pose(one, options) for one in points]
-    shapes = [[_make_shape(*pair) for pair in some] for some in starts or [()] * len(problems)]
+    shapes = [[_make_shape(*pair) for pair in some if pair[0] > 0] for some in starts or [()] * len(problems)]
     minima: dict[int, Minimum] = {}
     for part in _group(problems):
         found = find_minima([problems[item] for item in part], [shapes[item] for item in part])
