@@ -1,7 +1,8 @@
 """Many descents at once: damped Gauss-Newton steps over the nonlinear parameters, the linear ones solved at each.
 
 The derivatives are those of the curve with its amplitudes as they are, without what these explain (Kaufman's form of
-the variable projection): with few and cheap columns that takes as few steps as the full one.
+the variable projection); what that leaves out of the curvature matters for the upturn's exponent alone, where the
+change of the gradient tells it.
 """
 
 from __future__ import annotations
@@ -75,6 +76,23 @@ class State:
         self.normal[rows] = other.normal[chosen]
 
 
+@dataclass(frozen=True, eq=False)
+class _Range:
+    """Of the P parameters: their places in a row, their bounds, what counts as a step and the longest taken (P,)."""
+
+    free: list[int]
+    low: FloatArray
+    high: FloatArray
+    scale: FloatArray
+    longest: FloatArray
+
+
+def _get_range(slope: Slope) -> _Range:
+    low, high = np.array([slope.family.get_bound(name) for name in slope.names]).T
+    scale, longest = (np.array([table[name] for name in slope.names]) for table in (_SCALE, _LONGEST))
+    return _Range([FIELDS.index(name) for name in slope.names], low, high, scale, longest)
+
+
 def descend_all(
     slope: Slope,
     intensity: FloatArray,
@@ -90,24 +108,18 @@ def descend_all(
     a step is expected to gain less than ``tolerance``. Rows of one ``owner`` (B,) are starts of one search: when one
     has arrived, those that are far above it end, too.
     """
-    free = [FIELDS.index(name) for name in slope.names]
-    scale = np.array([_SCALE[name] for name in slope.names])
-    longest = np.array([_LONGEST[name] for name in slope.names])
-    low, high = np.array([slope.family.get_bound(name) for name in slope.names]).T
+    span = _get_range(slope)
     x = x.copy()
-    x[:, free] = np.clip(x[:, free], low, high)
+    x[:, span.free] = np.clip(x[:, span.free], span.low, span.high)
     data = intensity * root
     here = measure(slope, x, root, data)
-    damping = np.full(len(x), _DAMPING)
-    bend = np.zeros(len(x))
+    damping, bend = np.full(len(x), _DAMPING), np.zeros(len(x))
     alive = np.arange(len(x))
     for _ in range(steps):
-        inside = x[alive][:, free]
-        gradient, normal = here.gradient[alive], here.normal[alive]
+        inside, gradient, normal = x[alive][:, span.free], here.gradient[alive], here.normal[alive]
         if slope.has_upturn:
             normal[:, -1, -1] += bend[alive]
-        held = ((inside <= low) & (gradient < 0)) | ((inside >= high) & (gradient > 0))
-        move = _move(gradient, normal, damping[alive], held, scale, longest, low - inside, high - inside)
+        move = _move(inside, gradient, normal, damping[alive], span)
         expected = (normal @ move[..., np.newaxis])[..., 0]
         gain = np.sum(move * (2 * gradient - expected), axis=1)
         wanted = ((gain > tolerance) | (damping[alive] > 1)) & (damping[alive] < _STUCK)
@@ -117,23 +129,35 @@ def descend_all(
             wanted &= ~find_hopeless(here.chi2, owner, arrived, intensity.shape[1])[alive]
         if not wanted.any():
             break
-        alive, move, gain, inside, expected = (v[wanted] for v in (alive, move, gain, inside, expected))
+        alive, move, gain, expected = alive[wanted], move[wanted], gain[wanted], expected[wanted]
         trial = x[alive]
-        trial[:, free] = inside + move
+        trial[:, span.free] = inside[wanted] + move
         there = measure(slope, trial, root[alive], data[alive])
-        if slope.has_upturn:  # where it is small the normal matrix knows little of its curvature: the gradients do
-            known = (np.abs(move[:, -1]) > 1e-6) & (there.gradient[:, -1] != 0)
-            excess = here.gradient[alive, -1] - there.gradient[:, -1] - expected[:, -1]
-            excess = np.where(known, excess / np.where(known, move[:, -1], 1.0), 0.0)
-            bend[alive] = np.maximum(bend[alive] + excess, 0.0)
+        if slope.has_upturn:
+            bend[alive] += _find_bend(here.gradient[alive, -1], there.gradient[:, -1], expected[:, -1], move[:, -1])
+            bend = np.maximum(bend, 0.0)
         won = here.chi2[alive] - there.chi2
+        damping[alive] = _adapt(damping[alive], won, gain)
         better = won > 0
         x[alive[better]] = trial[better]
         here.update(alive[better], there, better)
-        ratio = won / np.maximum(gain, 1e-300)
-        damping[alive] *= np.where(ratio > 0.7, 0.1, np.where(ratio > 0.2, 0.5, np.where(better, 3.0, 10.0)))
-        damping[alive] = np.maximum(damping[alive], np.where(better, _LEAST, _DAMPING))
     return x, here.chi2
+
+
+def _find_bend(before: FloatArray, after: FloatArray, expected: FloatArray, move: FloatArray) -> FloatArray:
+    """Return (B,) what the normal matrix lacks of the curvature by the upturn's exponent, by the gradients' change.
+
+    Where the upturn is small, that matrix knows next to nothing of it.
+    """
+    known = (np.abs(move) > 1e-6) & (after != 0)
+    return np.asarray(np.where(known, (before - after - expected) / np.where(known, move, 1.0), 0.0))
+
+
+def _adapt(damping: FloatArray, won: FloatArray, gain: FloatArray) -> FloatArray:
+    """Return the damping (B,) after steps that ``won`` so much of chi-square and had promised ``gain``."""
+    ratio = won / np.maximum(gain, 1e-300)
+    factor = np.where(ratio > 0.7, 0.1, np.where(ratio > 0.2, 0.5, np.where(won > 0, 3.0, 10.0)))
+    return np.asarray(np.maximum(damping * factor, np.where(won > 0, _LEAST, _DAMPING)))
 
 
 def find_hopeless(chi2: FloatArray, owner: NDArray[np.intp], arrived: BoolArray, points: int) -> BoolArray:
@@ -173,48 +197,35 @@ def measure(slope: Slope, x: FloatArray, root: FloatArray, data: FloatArray) -> 
 
 
 def _move(
-    gradient: FloatArray,
-    normal: FloatArray,
-    damping: FloatArray,
-    held: BoolArray,
-    scale: FloatArray,
-    longest: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
+    inside: FloatArray, gradient: FloatArray, normal: FloatArray, damping: FloatArray, span: _Range
 ) -> FloatArray:
-    """Return the damped steps (B, P), no ``longest`` and none beyond a bound; those that are ``held`` are 0.
+    """Return the damped steps (B, P) from ``inside`` (B, P), none too long and none beyond a bound.
 
     What would pass a bound ends there, and the others are solved for again: so a step always promises a gain.
     """
+    size = np.einsum("bii->bi", normal)
+    least = _HELD * np.max(size * span.scale**2, axis=1, keepdims=True) / span.scale**2 + 1e-30
+    damped = normal + np.einsum("bi,ij->bij", damping[:, np.newaxis] * np.maximum(size, least), np.eye(len(span.free)))
+    held = ((inside <= span.low) & (gradient < 0)) | ((inside >= span.high) & (gradient > 0))
     fixed = np.zeros_like(gradient)
-    for _ in scale:
-        move = _solve(gradient, normal, damping, held, fixed, scale)
+    low, high = span.low - inside, span.high - inside
+    for _ in span.free:
+        move = _solve(gradient, damped, held, fixed)
         passed = ((move < low) | (move > high)) & ~held
         if not passed.any():
             break
         fixed = np.where(passed, np.clip(move, low, high), fixed)
         held = held | passed
-    shrink = np.min(longest / np.maximum(np.abs(move), longest), axis=1, keepdims=True)
+    shrink = np.min(span.longest / np.maximum(np.abs(move), span.longest), axis=1, keepdims=True)
     return np.asarray(np.clip(move * shrink, low, high))
 
 
-def _solve(
-    gradient: FloatArray,
-    normal: FloatArray,
-    damping: FloatArray,
-    held: BoolArray,
-    fixed: FloatArray,
-    scale: FloatArray,
-) -> FloatArray:
-    """Return the damped steps (B, P), those that are ``held`` as ``fixed``."""
-    size = np.einsum("bii->bi", normal)
-    least = _HELD * np.max(size * scale**2, axis=1, keepdims=True) / scale**2 + 1e-30
-    damped = normal + np.einsum("bi,ij->bij", damping[:, np.newaxis] * np.maximum(size, least), np.eye(scale.size))
-    rest = gradient - (damped @ fixed[..., np.newaxis])[..., 0]
+def _solve(gradient: FloatArray, damped: FloatArray, held: BoolArray, fixed: FloatArray) -> FloatArray:
+    """Return the steps (B, P) of the ``damped`` (B, P, P) equations, those that are ``held`` as ``fixed``."""
+    unit = np.eye(gradient.shape[1])
     free = np.where(held, 0.0, 1.0)
-    matrix = damped * free[:, :, np.newaxis] * free[:, np.newaxis] + np.einsum(
-        "bi,ij->bij", 1 - free, np.eye(scale.size)
-    )
+    rest = (gradient - (damped @ fixed[..., np.newaxis])[..., 0]) * free
+    matrix = damped * free[:, :, np.newaxis] * free[:, np.newaxis] + np.einsum("bi,ij->bij", 1 - free, unit)
     norm = 1 / np.sqrt(np.maximum(np.einsum("bii->bi", matrix), 1e-300))
-    scaled = matrix * norm[:, :, np.newaxis] * norm[:, np.newaxis] + 1e-13 * np.eye(scale.size)
-    return np.asarray(np.linalg.solve(scaled, (rest * free * norm)[..., np.newaxis])[..., 0] * norm + fixed)
+    scaled = matrix * norm[:, :, np.newaxis] * norm[:, np.newaxis] + 1e-13 * unit
+    return np.asarray(np.linalg.solve(scaled, (rest * norm)[..., np.newaxis])[..., 0] * norm + fixed)
