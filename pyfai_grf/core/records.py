@@ -61,6 +61,44 @@ class Points(Curve):
     sigma: FloatArray = field()  # required: a plain annotation would keep the default of Curve
 
 
+#: a difference of the criterion beyond which one spectrum is worse than another: its likelihood is 150 times smaller
+NEAR = 10.0
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another spectrum, fitted to the same points as a fit.
+
+    Attributes
+    ----------
+    spectrum : its text, with the shape parameter that was found, such as "matern:nu=2.48".
+    values, errors : name -> number: "a" as that spectrum defines it, "porosity", "spread" and the shape parameter
+        ("spectrum_n", "nu", "width") where they were fitted.
+    a_alike : in nm, the a of the fit's own spectrum whose correlation falls to one half over the same distance.
+    chi2 : reduced chi-square.
+    free : how many parameters were fitted.
+    criterion : Akaike's, less that of the fit: below 0 it is better than the fit. Chi-square counts in units of what
+        the best of all spectra leaves.
+    is_near : whether it describes the curve about as well as the best, within ``NEAR``.
+    is_applicable : whether it fits, or within the 1 % that a model may be wrong by.
+    """
+
+    spectrum: str
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    a_alike: float
+    chi2: float
+    free: int
+    criterion: float
+    is_near: bool
+    is_applicable: bool
+
+    def __str__(self) -> str:
+        """Return its values with their standard errors, and how well it fits."""
+        numbers = (f"{name} {value:.4g} +- {self.errors[name]:.2g}" for name, value in self.values.items())
+        return f"{self.spectrum}: {', '.join(numbers)}; chi-square {self.chi2:.3g}, criterion {self.criterion:+.3g}"
+
+
 @dataclass(frozen=True)
 class Fit:
     """The expected curve that lies nearest to a measured one: scale x expected intensity + background + upturn.
@@ -80,6 +118,7 @@ class Fit:
     runs : standard deviations by which the residuals have fewer changes of sign than noise has.
     is_applicable, reason : True and "": it fits; True and a reason: within so many per cent, the intervals are wider
         for it; False: it does not, and where.
+    alternatives : the other spectra that were tried, best first; none where they were not asked for.
     """
 
     values: Mapping[str, float]
@@ -99,6 +138,29 @@ class Fit:
     runs: float
     is_applicable: bool
     reason: str
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Name -> (lowest, highest) value over this fit and the alternatives that are near; "a" by ``a_alike``."""
+        near = [{**other.values, "a": other.a_alike} for other in self.alternatives if other.is_near]
+        found = {name: [value, *(v[name] for v in near if name in v)] for name, value in self.values.items()}
+        known = {name: [value for value in values if value == value] for name, values in found.items()}
+        return {name: (min(values), max(values)) for name, values in known.items() if values}
+
+    def describe_alternatives(self) -> str:
+        """Return what other spectra make of the curve, where that is not in the intervals already; else ""."""
+        if not self.alternatives:
+            return ""
+        better = [other for other in self.alternatives if other.criterion < -NEAR]
+        parts = [f"{other.spectrum} fits better (chi-square {other.chi2:.3g})" for other in better[:1]]
+        over = "this spectrum and those that fit better" if better else "spectra that fit about as well"
+        wide = [
+            f"{name} {low:.3g} to {high:.3g}"
+            for name, (low, high) in self.ranges.items()
+            if name in ("a", "porosity") and (low < self.lower[name] or high > self.upper[name])
+        ]
+        return "; ".join([*parts, *([f"{' and '.join(wide)} over {over}"] if wide else [])])
 
     @property
     def correlations(self) -> FloatArray:
@@ -125,7 +187,9 @@ class Fit:
     def __str__(self) -> str:
         """Return values with their intervals, and the verdict."""
         numbers = (f"{n} {v:.4g} [{self.lower[n]:.4g}, {self.upper[n]:.4g}]" for n, v in self.values.items())
-        return f"{', '.join(numbers)}; chi-square {self.chi2:.3g}: {self.reason or 'fits'}"
+        others = self.describe_alternatives()
+        verdict = f"chi-square {self.chi2:.3g}: {self.reason or 'fits'}"
+        return "; ".join([", ".join(numbers), verdict, *([others] if others else [])])
 
 
 @dataclass(frozen=True)

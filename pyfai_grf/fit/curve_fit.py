@@ -11,19 +11,21 @@ from scipy.special import ndtr, ndtri
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
-from pyfai_grf.core.parameters import get_material
+from pyfai_grf.core.parameters import Material, get_material
 from pyfai_grf.core.records import Curve, Fit, Points
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked, select_points, select_window
-from pyfai_grf.fit.family import Family, Shape
+from pyfai_grf.fit.family import PARAMETERS, Family, Shape
 from pyfai_grf.fit.options import CALIBRATION_ERROR, DEFAULT_FIT, FITTED, FitOptions
 from pyfai_grf.fit.search import (
     Minimum,
     Problem,
+    descend,
     differentiate,
     draw_parts,
     draw_without,
     find_minima,
+    find_minimum,
     try_log_bins,
 )
 from pyfai_grf.fit.target import make_target
@@ -56,6 +58,7 @@ def fit_curve(
     spread: bool | None = None,
     exclude: Sequence[tuple[float, float]] = (),
     calibration_error: float = CALIBRATION_ERROR,
+    alternatives: bool = False,
 ) -> Fit:
     """Return the least-squares fit of scale x expected intensity + flat background + low-q upturn to a curve.
 
@@ -89,6 +92,9 @@ def fit_curve(
         Ranges of q that are left out, such as ice rings.
     calibration_error : float
         Relative standard error of q, by distance and wavelength: the interval of a contains it.
+    alternatives : bool
+        Whether other families of spectra are tried too (:mod:`pyfai_grf.fit.alternatives`), which takes several times
+        as long as the fit: ``Fit.alternatives`` and ``Fit.ranges`` say what they make of the curve.
 
     Returns
     -------
@@ -117,7 +123,12 @@ def fit_curve(
         spread=spread,
         calibration_error=calibration_error,
     )
-    return fit_points(points, material, options, curve.q_nm1)
+    fit = fit_points(points, material, options, curve.q_nm1)
+    if not alternatives:
+        return fit
+    from pyfai_grf.fit.alternatives import compare_families  # it fits too, with what stands below
+
+    return compare_families(points, fit, material, options)
 
 
 def fit_points(
@@ -146,10 +157,8 @@ def fit_batch(
 
     ``q_nm1`` and ``starts`` hold an entry for each curve. Raises for the first curve that is none.
     """
-    kind = get_material(material)
-    if kind.phases != 2:
-        raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
-    problems = [_pose(one, options) for one in points]
+    kind, family = _get_two_phases(material), make_family(options)
+    problems = [_pose(one, options, family) for one in points]
     shapes = [[_make_shape(*pair) for pair in some if pair[0] > 0] for some in starts or [()] * len(problems)]
     minima: dict[int, Minimum] = {}
     for part in _group(problems):
@@ -162,12 +171,41 @@ def fit_batch(
     ]
 
 
-def _pose(points: Points, options: FitOptions) -> Problem:
+def fit_family(
+    points: Points,
+    family: Family,
+    material: str,
+    options: FitOptions,
+    q_nm1: FloatArray | None = None,
+    below: Shape | None = None,
+) -> Fit:
+    """Return the fit of a ``family`` of curves, whatever spectrum ``options`` name; else as :func:`fit_points`.
+
+    With ``below`` it is the minimum below that shape, which need not be the best one.
+    """
+    kind = _get_two_phases(material)
+    problem = _pose(points, options, family)
+    minimum = find_minimum(problem) if below is None else descend(problem, below)
+    return _conclude(problem, minimum, points.q_nm1 if q_nm1 is None else q_nm1, kind.porosity_high > 0.5, options)
+
+
+def make_family(options: FitOptions) -> Family:
+    """Return the family of curves that the options ask for."""
+    has_spread = options.is_fitted if options.spread is None else options.spread
+    return Family(None if options.is_fitted else get_spectrum(str(options.spectrum)), has_spread)
+
+
+def _get_two_phases(material: str) -> Material:
+    kind = get_material(material)
+    if kind.phases != 2:
+        raise InputError(f"{material} has three phases: a fit of two is what there is, name a two-phase class")
+    return kind
+
+
+def _pose(points: Points, options: FitOptions, family: Family) -> Problem:
     used = select_points(points, ~options.find_excluded(points.q_nm1))
     if used.q_nm1.size < _FEWEST:
         raise InputError(f"{used.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
-    has_spread = options.is_fitted if options.spread is None else options.spread
-    family = Family(None if options.is_fitted else get_spectrum(str(options.spectrum)), has_spread)
     return Problem(make_target(used, options.resolution_nm1), family, options.background, options.upturn)
 
 
@@ -246,7 +284,7 @@ def _describe(
     values, lower, upper, errors = {}, {}, {}, {}
 
     def add(name: str, middle: float, ends: tuple[float, float]) -> None:
-        values[name], (lower[name], upper[name]) = middle, sorted(ends)
+        values[name], (lower[name], upper[name]) = float(middle), sorted(map(float, ends))
         errors[name] = (upper[name] - lower[name]) / (2 * _INTERVAL)
 
     shape, half = minimum.shape, {name: _INTERVAL * value for name, value in deviation.items()}
@@ -257,7 +295,8 @@ def _describe(
     if "inverse_n" in half:
         span = shape.inverse_n - half["inverse_n"], shape.inverse_n + half["inverse_n"]
         low, high = problem.family.bounds["inverse_n"]
-        add("spectrum_n", 1 / shape.inverse_n, (1 / max(span[0], low), 1 / min(span[1], high)))
+        middle, *ends = map(problem.family.read_parameter, (shape.inverse_n, max(span[0], low), min(span[1], high)))
+        add(PARAMETERS[problem.family.form], middle, (ends[0], ends[1]))
     if "variance" in half:
         span = max(shape.variance - half["variance"], 0.0), shape.variance + half["variance"]
         add("spread", np.sqrt(shape.variance), (np.sqrt(span[0]), np.sqrt(span[1])))

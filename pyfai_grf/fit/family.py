@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,14 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.records import Fit
 from pyfai_grf.fit.log_table import STEP, load_table
 from pyfai_grf.theory.power_family import T_HIGH
+from pyfai_grf.theory.shape_tables import PLANS
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
 #: the exponents that are fitted; below 3.2 the field is hardly smooth, above 20 hardly any steeper
 N_FITTED = (3.2, 20.0)
+#: the forms of spectra with a free shape parameter, and what that is called
+PARAMETERS = {"power": "spectrum_n", **{form: plan.parameter for form, plan in PLANS.items()}}
 #: exponents of the upturn q^-p
 P_FITTED = (1.0, 4.5)
 #: a lognormal spread of a beyond that is several materials
@@ -38,7 +42,8 @@ class Shape:
     ----------
     log_a : ln of the length scale in nm.
     u : threshold squared, 0 or more: the curve is even in the threshold, and 0 is porosity 0.5.
-    inverse_n : 1 / n of the spectrum (1 + (aq)^n)^-2; unused where another one is pinned.
+    inverse_n : 1 / n of the spectrum (1 + (aq)^n)^-2, which falls as q^-2n; of a Matern spectrum as well, where n is
+        nu + 3/2; the width of a shell; unused where a spectrum is pinned.
     variance : of ln a, 0 or more.
     """
 
@@ -60,10 +65,14 @@ def get_fitted_spectrum(fit: Fit) -> Spectrum:
 
 @dataclass(frozen=True)
 class Family:
-    """A family of curves: of one ``spectrum``, or of the power family with its exponent free (None)."""
+    """A family of curves: of one ``spectrum``, or (None) of those of a ``form`` whose shape parameter is free.
+
+    ``form`` is "power", "matern" or "shell".
+    """
 
     spectrum: Spectrum | None
     has_spread: bool
+    form: str = "power"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,9 +82,11 @@ class Family:
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
         """Lower and upper bound of each free field but ``log_a``."""
+        ends = N_FITTED if self.form == "power" else (PLANS[self.form].low, PLANS[self.form].high)
+        low, high = sorted(self.write_parameter(end) for end in ends)
         bounds = {
             "u": (0.0, T_HIGH**2),
-            "inverse_n": (1.0 / N_FITTED[1], 1.0 / N_FITTED[0]),
+            "inverse_n": (low, high),
             "variance": (0.0, SPREAD_HIGH**2),
         }
         return {name: bounds[name] for name in self.names if name in bounds}
@@ -83,6 +94,21 @@ class Family:
     def get_bound(self, name: str) -> tuple[float, float]:
         """Return the bounds of a parameter; those of an upturn's exponent are P_FITTED."""
         return P_FITTED if name == "power" else self.bounds.get(name, (-np.inf, np.inf))
+
+    def read_parameter(self, inverse_n: float) -> float:
+        """Return the free shape parameter (n, nu or width) behind ``inverse_n`` of a Shape."""
+        return 1.0 / inverse_n if self.form == "power" else PLANS[self.form].read(inverse_n)
+
+    def write_parameter(self, value: float) -> float:
+        """Return the field ``inverse_n`` of a Shape for a shape parameter."""
+        return 1.0 / value if self.form == "power" else PLANS[self.form].write(value)
+
+    def name_spectrum(self, values: Mapping[str, float]) -> str:
+        """Return the text of the spectrum whose shape parameter is among ``values``, in four digits."""
+        if self.spectrum is not None:
+            return self.spectrum.text
+        name = PARAMETERS[self.form]
+        return get_spectrum(f"{self.form}:{name.removeprefix('spectrum_')}={values[name]:.4g}").text
 
     def draw(self, log_q: float, count: int, shapes: FloatArray) -> FloatArray:
         """Return I/V in nm^3 and its derivatives by the free fields, (B, 1 + P, M), averaged over the spread of a.
@@ -94,7 +120,7 @@ class Family:
         sizes = _Sizes.get(count)
         place = (log_q + shapes[:, 0]) / STEP - sizes.left
         start = np.floor(place).astype(int)
-        lines = load_table(self.spectrum).draw(shapes[:, 1], shapes[:, 2], start, sizes.total)
+        lines = load_table(self.spectrum, self.form).draw(shapes[:, 1], shapes[:, 2], start, sizes.total)
         if "inverse_n" not in self.names:
             lines = lines[:, :2]
         lines[:, 0] = np.exp(lines[:, 0]) * sizes.taper

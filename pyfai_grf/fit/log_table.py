@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from pyfai_grf.theory.power_family import (
     weigh_spline,
 )
 from pyfai_grf.theory.scale_free import look_up_intensity
+from pyfai_grf.theory.shape_tables import PLANS, compute_curves
 from pyfai_grf.theory.spectra import Spectrum
 from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
@@ -36,16 +38,17 @@ _NEAR_ZERO = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class LogTable:
-    """``coefficients`` (N, 1 + T, K) over ln n and |T| of ln(x^2 f) at ln x = (``first`` + k) STEP.
+    """``coefficients`` (N, 1 + T, K) over the shape parameter and |T| of ln(x^2 f) at ln x = (``first`` + k) STEP.
 
-    x^2 f falls off at either end. The second axis begins at -1 step of |T|, which are ``t_rate`` for 1. N is 1 for a
-    spectrum without a free exponent; ``fixed_n`` holds one.
+    x^2 f falls off at either end. The second axis begins at -1 step of |T|, which are ``t_rate`` for 1. ``locate`` says
+    where the field ``inverse_n`` of shapes (B,) stands along the first, and the derivatives of that place by it; None
+    where N is 1, for a spectrum without a parameter.
     """
 
     coefficients: FloatArray
     first: int
     t_rate: float
-    fixed_n: float | None = None
+    locate: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
 
     def draw(self, u: FloatArray, inverse_n: FloatArray, start: NDArray[np.intp], count: int) -> FloatArray:
         """Return (B, 3, ``count``): ln(x^2 f) and its derivatives by u and 1/n, for B shapes.
@@ -70,31 +73,45 @@ class LogTable:
         by_t, slope, bend = weigh_spline(t)
         slope *= self.t_rate / (2 * np.maximum(threshold, _NEAR_ZERO))
         by_u = np.where(threshold > _NEAR_ZERO, slope, bend * (self.t_rate**2 / 2))
-        if len(self.coefficients) == 1:
+        if self.locate is None:
             return 0 * column, column, np.stack([by_t, by_u, 0 * by_t]).transpose(2, 0, 1)
-        n = np.clip(1.0 / inverse_n, N_LOW, N_HIGH) if self.fixed_n is None else np.full(u.shape, self.fixed_n)
-        place = locate_n(n)
+        place, rate = self.locate(inverse_n)
         row = np.floor(place).astype(int)
         by_n, by_inverse, _ = weigh_spline(place - row)
-        by_inverse *= -n * N_RATE
+        by_inverse *= rate
         weights = np.empty((len(u), 3, 4, 4))
         for part, (rows, columns) in enumerate(((by_n, by_t), (by_n, by_u), (by_inverse, by_t))):
             np.multiply(rows.T[:, :, np.newaxis], columns.T[:, np.newaxis], out=weights[:, part])
         return row - 1, column, weights.reshape(-1, 3, 16)
 
 
-@functools.lru_cache(maxsize=8)
-def load_table(spectrum: Spectrum | None) -> LogTable:
-    """Return the table of a ``spectrum``, or of the power family (None); takes a moment when first asked."""
+def _locate_exponent(inverse_n: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n = np.clip(1.0 / inverse_n, N_LOW, N_HIGH)
+    return locate_n(n), -n * N_RATE
+
+
+@functools.lru_cache(maxsize=16)
+def load_table(spectrum: Spectrum | None, form: str = "power") -> LogTable:
+    """Return the table of a ``spectrum``, or (None) of a ``form`` with its parameter free; made when first asked for.
+
+    That takes a moment, and about a second for "matern" and "shell".
+    """
     first = round(_LOW / STEP)
     log_x: FloatArray = STEP * np.arange(first, round(_HIGH / STEP) + 1, dtype=np.float64)
     if isinstance(spectrum, PowerSpectrum):
         free = load_table(None)
-        return LogTable(free.coefficients, first, T_RATE, spectrum.n)
+        return LogTable(free.coefficients, first, T_RATE, lambda x: _locate_exponent(np.full(x.shape, 1 / spectrum.n)))
     steepness = 2 * log_x - np.log1p(np.exp(4 * log_x))
+    if spectrum is None and form != "power":
+        plan = PLANS[form]
+        curves = spline_filter1d(compute_curves(plan, log_x), axis=0, mode="mirror") + 2 * log_x
+        coefficients = spline_filter1d(curves, axis=1, mode="mirror")
+        return LogTable(
+            np.concatenate([coefficients[:, 1:2], coefficients], axis=1), first, 1 / plan.t_step, plan.locate
+        )
     if spectrum is None:
         coefficients = load_family().resample(log_x) + steepness  # weights sum to 1: what all share may be added
-        return LogTable(np.concatenate([coefficients[:, 1:2], coefficients], axis=1), first, T_RATE)
+        return LogTable(np.concatenate([coefficients[:, 1:2], coefficients], axis=1), first, T_RATE, _locate_exponent)
     threshold = _T_STEP * np.arange(round(T_HIGH / _T_STEP) + _T_MARGIN + 1, dtype=np.float64)[:, np.newaxis]
     values = look_up_intensity(np.broadcast_to(np.exp(log_x), (len(threshold), log_x.size)), threshold, spectrum)
     filtered = spline_filter1d(np.log(values) + 2 * log_x, axis=0, mode="mirror")[np.newaxis]

@@ -138,7 +138,7 @@ def _descend_twice(
     return x, chi2
 
 
-def descend(problem: Problem, shape: Shape, power: float) -> Minimum:
+def descend(problem: Problem, shape: Shape, power: float = _P_START) -> Minimum:
     """Return the minimum below ``shape``."""
     target = problem.target
     root = 1.0 / np.sqrt(target.variance)

@@ -15,7 +15,7 @@ _SURE = 4.0
 #: the largest smooth error of the model, relative, with which a fit still is one
 MODEL_ERROR = 0.01
 #: a smooth misfit has about that many independent parts along a curve
-_FEATURES = 20
+FEATURES = 20
 #: errors that the scatter contradicts by more than that were not believed in the first place
 _BELIEVED = 2.5
 #: points that are looked at together to say where a misfit is
@@ -42,7 +42,7 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
     point = target.point_variance
     rest = target.intensity - curve
     degrees = max(rest.size - free, 1)
-    limit = 1.0 + _SURE * np.sqrt(2.0 * (1.0 + 2.0 * target.correlation) / degrees)
+    limit = limit_chi2(degrees, target.correlation)
 
     def reduce(error: float) -> float:
         return float(np.sum(rest**2 / (point + (error * curve) ** 2)) / degrees)
@@ -57,6 +57,11 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
             chi2, error, True, f"the curve fits within {error:.1%} (chi-square {chi2:.3g}), not to its noise", worst
         )
     return Verdict(chi2, MODEL_ERROR, False, _explain(target, rest / np.sqrt(point), chi2), worst)
+
+
+def limit_chi2(degrees: int, correlation: float) -> float:
+    """Return the reduced chi-square above which noise alone is not what is left."""
+    return float(1.0 + _SURE * np.sqrt(2.0 * (1.0 + 2.0 * correlation) / max(degrees, 1)))
 
 
 def count_runs(residual: FloatArray, correlation: float) -> float:
@@ -84,7 +89,7 @@ def measure_scatter(target: Target, curve: FloatArray) -> float:
 
 def widen_variance(target: Target, curve: FloatArray, model_error: float) -> FloatArray:
     """Return the (Q,) variances with a smooth error of the model, which does not average out over neighbours."""
-    together = max(target.q_nm1.size / _FEATURES, 1.0)
+    together = max(target.q_nm1.size / FEATURES, 1.0)
     return target.variance + (model_error * curve) ** 2 * together
 
 

@@ -72,3 +72,24 @@ def test_bounds_are_those_of_the_parameters() -> None:
     assert family.get_bound("inverse_n") == (1 / 20, 1 / 3.2)
     assert family.get_bound("power") == (1.0, 4.5)
     assert family.get_bound("log_a") == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "text"), [("matern", 1.7, "matern:nu=1.7"), ("shell", 0.13, "shell:width=0.13")]
+)
+def test_other_forms_have_a_free_parameter_as_well(form: str, value: float, text: str) -> None:
+    family = Family(None, True, form)
+    assert family.names == ("log_a", "u", "inverse_n", "variance")
+    low, high = family.bounds["inverse_n"]
+    shape = replace(make_shape(3.0, 0.3), inverse_n=family.write_parameter(value))
+    assert low < shape.inverse_n < high
+    assert family.read_parameter(shape.inverse_n) == pytest.approx(value)
+    # as the table over 1 / n, within 1e-4 of the quadrature
+    np.testing.assert_allclose(family.evaluate(Q, shape), expected_intensity(Q, 3.0, 0.3, spectrum=text), rtol=2e-4)
+
+
+def test_a_family_names_its_spectrum() -> None:
+    assert Family(None, True).name_spectrum({"spectrum_n": 6.0213}) == "power:n=6.021"
+    assert Family(None, True).name_spectrum({"spectrum_n": 8.0}) == "roding2022"
+    assert Family(None, False, "matern").name_spectrum({"nu": 2.4781}) == "matern:nu=2.478"
+    assert Family(get_spectrum("shell"), False).name_spectrum({}) == get_spectrum("shell").text

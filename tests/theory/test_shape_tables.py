@@ -1,0 +1,41 @@
+"""How Matern and shell curves are laid out over their shape parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_grf.theory.scale_free import compute_scale_free_intensity
+from pyfai_grf.theory.shape_tables import PLANS, ShapePlan, compute_curves
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_place_is_that_of_the_parameter(name: str) -> None:
+    plan = PLANS[name]
+    nodes = plan.offset + np.geomspace(plan.first - plan.offset, plan.last - plan.offset, plan.count)
+    inside = np.flatnonzero((nodes > plan.low) & (nodes < plan.high))
+    numbers = np.array([plan.write(node) for node in nodes[inside]])
+    places, slopes = plan.locate(numbers)
+    np.testing.assert_allclose(places, inside, atol=1e-9)
+    steps = 1e-6 * numbers
+    # the range holds enough nodes beyond either end for a spline: the effect of the end is 0.27 a node
+    assert inside[0] >= 2
+    assert inside[-1] <= plan.count - 3
+    ahead, behind = plan.locate(numbers + steps)[0], plan.locate(numbers - steps)[0]
+    np.testing.assert_allclose(slopes, (ahead - behind) / (2 * steps), rtol=1e-5)
+    assert plan.read(plan.write(plan.low)) == pytest.approx(plan.low)
+    # what lies outside is held at the ends
+    ends = sorted(float(plan.locate(np.array([plan.write(end)]))[0][0]) for end in (plan.low, plan.high))
+    assert sorted(plan.locate(np.array([1e-4, 9.0]))[0]) == pytest.approx(ends)
+
+
+def test_curves_are_the_quadrature_from_end_to_end() -> None:
+    """Constant below, Porod's law beyond x = 50; two nodes are enough to see it."""
+    shell = PLANS["shell"]
+    plan = ShapePlan("width", shell.make, 0.2, 0.3, 0.2, 0.3, 0.0, 2, 1.6, None)
+    log_x = np.linspace(-18.0, 8.0, 40)
+    found = compute_curves(plan, log_x)
+    assert found.shape[::2] == (2, 40)
+    for row, width in enumerate((0.2, 0.3)):
+        expected = compute_scale_free_intensity(np.exp(log_x), 0.5, shell.make(width))
+        np.testing.assert_allclose(found[row, 0], np.log(expected), atol=2e-5)
