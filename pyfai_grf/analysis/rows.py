@@ -84,10 +84,13 @@ def describe_points(model: Model, points: Points, row: PredictionRow) -> dict[st
 
 
 def _describe_structure(model: Model, row: PredictionRow) -> dict[str, float]:
-    """Return what follows from the parameters of two phases; NaN for three, and where nothing is predicted."""
+    """Return what follows from the parameters of two phases.
+
+    NaN for three, where nothing is predicted, and for a model of no one spectrum.
+    """
     a, porosity = row.values["a"], row.values["porosity"]
     names = ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1")
-    if model.material.phases != 2 or not (0 < porosity < 1 and a > 0):
+    if model.material.phases != 2 or model.spectrum is None or not (0 < porosity < 1 and a > 0):
         return dict.fromkeys(names, np.nan)
     known = (a, porosity, model.spectrum)
     return dict(zip(names, map(float, (*compute_mean_chords(*known), compute_surface_per_volume(*known))), strict=True))

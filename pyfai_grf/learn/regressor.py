@@ -82,7 +82,13 @@ class Parts:
 
 
 def fit_regressor(
-    projection: Projection, features: FloatArray, target: FloatArray, parts: Parts, noise_column: int, is_log: bool
+    projection: Projection,
+    features: FloatArray,
+    target: FloatArray,
+    parts: Parts,
+    noise_column: int,
+    is_log: bool,
+    most_trees: int = MAX_TREES,
 ) -> Regressor:
     """Fit one output; ``features`` (N, F) raw, of which ``noise_column`` tells the noise, ``target`` (N,)."""
     inner = np.log(target) if is_log else target
@@ -97,7 +103,7 @@ def fit_regressor(
         return xgboost.DMatrix(z, inner[rows], base_margin=None if margin is None else margin[rows])
 
     evals, options = [(make_matrix(stop), "stop")], {"early_stopping_rounds": PATIENCE, "verbose_eval": False}
-    trees = xgboost.train(TREES, make_matrix(fit), MAX_TREES, evals=evals, **options)
+    trees = xgboost.train(TREES, make_matrix(fit), most_trees, evals=evals, **options)
     trees = trees[: trees.best_iteration + 1]
     spread = _fit_spread(make_matrix(stop, None), np.abs(inner[stop] - _predict(trees, make_matrix(stop))))
     middle = _predict(trees, make_matrix(held))
