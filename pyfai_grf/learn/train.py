@@ -28,8 +28,8 @@ MODEL_VERSION = 2
 #: of the training structures, one in this many decides when to stop (on average)
 _STOP_ONE_IN = 6
 _FEWEST_STRUCTURES = 40
-#: where the spectrum is fitted, regressors find the place and a fit measures it: more than twice as many trees would take
-#: a twentieth off their errors
+#: where the spectrum is fitted, regressors find the place and a fit measures it: 1200 trees would take a twentieth off
+#: their errors, and be twice as large
 _FITTED_TREES = 500
 
 
