@@ -50,7 +50,8 @@ class Examples:
 
     ``features`` (N, F); ``targets`` name -> (N,); ``structure`` (N,) tells which structure an example is of, ``split``
     (N,) which part of the data that structure belongs to. ``provenance`` is JSON-ready. ``errors``
-    (N, B): relative errors of the binned intensities, for measured samples.
+    (N, B): relative errors of the binned intensities, for measured samples. ``classes`` (N, C): numbers of the classes,
+    by each of C criteria, in which intervals have to hold.
     """
 
     features: FloatArray
@@ -59,12 +60,16 @@ class Examples:
     split: NDArray[np.str_]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     errors: FloatArray | None = None
+    classes: NDArray[np.int64] | None = None
 
     def select(self, rows: NDArray[np.bool_]) -> Examples:
         """Return the examples where ``rows`` (N,) is true."""
         targets = {name: values[rows] for name, values in self.targets.items()}
         errors = None if self.errors is None else self.errors[rows]
-        return Examples(self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance, errors)
+        classes = None if self.classes is None else self.classes[rows]
+        return Examples(
+            self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance, errors, classes
+        )
 
     def get_published(self, material: Material, length_scale: float) -> NDArray[np.bool_]:
         """Return which examples lie inside the published ranges of ``material`` (the rest is margin)."""
@@ -215,7 +220,10 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
         f"subtracted, with its noise: log10 {LOG10_SUBTRACTED} in two of three",
     }
     targets = {"a": a, "porosity": porosity}
-    return Examples(np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors))
+    classes = population.classify() if pinned is None else None
+    return Examples(
+        np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors), classes
+    )
 
 
 def _blur_noise(values: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pyfai_grf.core.arrays import FloatArray
@@ -20,6 +21,8 @@ from pyfai_grf.fit.target import place_nodes
 N_TRAINED = (4.0, 16.0)
 #: standard deviation of ln a, uniform; and the part of the materials that have none
 SPREAD_TRAINED, _WITHOUT_SPREAD = (0.0, 0.3), 0.3
+#: an interval has to hold in each of these ranges of n and of the spread (the first: none), not only on the average
+_N_CLASSES, _SPREAD_CLASSES = (5.0, 7.0, 10.0), (1e-9, 0.15)
 #: exponents p of an upturn A q^-p; and the part of the curves that have none
 POWER_TRAINED, _WITHOUT_UPTURN = (3.0, 4.5), 0.4
 #: where it crosses the curve, uniform in ln q: from this part of the first q on, where it hardly shows, to the lowest
@@ -41,6 +44,11 @@ class Population:
     spread: FloatArray
     power: FloatArray
     crossing_nm1: FloatArray
+
+    def classify(self) -> NDArray[np.int64]:
+        """Return in which class of n, and in which of the spread, each material is, (N, 2)."""
+        classes = np.digitize(1 / self.inverse_n, _N_CLASSES), np.digitize(self.spread, _SPREAD_CLASSES)
+        return np.stack(classes, axis=1)
 
     def draw_curves(self, q_nm1: FloatArray, rows: slice) -> FloatArray:
         """Return the expected curves (R, M) of ``rows`` as a reduction gives them: averaged over the bins of q."""

@@ -73,12 +73,14 @@ class Parts:
     """Who learns what, (N,) each; examples of one structure share their part and fold.
 
     ``name``: "fit" for the trees, "stop" for early stopping and the spread, "calibration" for the interval, others
-    rest. ``fold``: of the cross-validation of the smooth stage. ``structure``: what the example is of.
+    rest. ``fold``: of the cross-validation of the smooth stage. ``structure``: what the example is of. ``classes``
+    (N, C): by C criteria, in which class it is: intervals have to hold in each.
     """
 
     name: NDArray[np.str_]
     fold: NDArray[np.int64]
     structure: NDArray[np.int64]
+    classes: NDArray[np.int64] | None = None
 
 
 def fit_regressor(
@@ -110,7 +112,11 @@ def fit_regressor(
     score = np.abs(inner[held] - middle) / np.exp(_predict(spread, make_matrix(held, None)))
     structures = np.unique(parts.structure[held]).size
     noise = features[held][:, noise_column]
-    return Regressor(smooth, trees, spread, is_log, *_calibrate(middle, noise, score, structures), noise_column)
+    edges, factors, noise_edges = _calibrate(middle, noise, score, structures)
+    if parts.classes is not None:
+        ratio = score / factors[np.searchsorted(noise_edges, noise), np.searchsorted(edges, middle)]
+        factors = factors * _widen(ratio, parts.classes[held])
+    return Regressor(smooth, trees, spread, is_log, edges, factors, noise_edges, noise_column)
 
 
 def _calibrate(
@@ -134,6 +140,21 @@ def _calibrate(
         ]
     )
     return edges, factors, noise_edges
+
+
+def _widen(ratio: FloatArray, classes: NDArray[np.int64]) -> float:
+    """Return the factor that makes intervals hold in the worst of the ``classes`` (N, C) too.
+
+    ``ratio`` (N,) of errors to intervals that hold on the average: where the curve does not tell what class it is of,
+    the prediction is that of the usual one, and the others are missed more often.
+    """
+    worst = 1.0
+    for column in classes.T:
+        for number in np.unique(column):
+            own = ratio[column == number]
+            if own.size >= _STRUCTURES_A_BAND:
+                worst = max(worst, float(np.quantile(own, LEVEL)))
+    return worst
 
 
 def _fit_spread(matrix: xgboost.DMatrix, error: FloatArray) -> xgboost.Booster:

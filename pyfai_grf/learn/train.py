@@ -60,7 +60,7 @@ def train_model(
     # margins are for learning only: intervals and errors are those of the published ranges
     part[~inside & np.isin(part, ("calibration", "test"))] = "margin"
     fold = np.random.default_rng([settings.seed, 5]).integers(0, FOLDS, part.size)[examples.structure]
-    parts = Parts(part, fold, examples.structure)
+    parts = Parts(part, fold, examples.structure, examples.classes)
     regressors = {}
     for name, target in examples.targets.items():
         report(f"{settings.name}: {name} ...")

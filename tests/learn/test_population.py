@@ -57,6 +57,18 @@ def test_an_upturn_leaves_the_shoulder_to_be_seen(drawn: Population) -> None:
     assert np.all((crossing * drawn.a[seen] <= 0.4 + 1e-12) | (crossing <= Q_NM1[0]))
 
 
+def test_classes_part_the_exponents_and_the_spreads(drawn: Population) -> None:
+    classes = drawn.classify()
+    assert classes.shape == (4000, 2)
+    exponents = 1 / drawn.inverse_n
+    for number, (low, high) in enumerate(((4, 5), (5, 7), (7, 10), (10, 16))):
+        own = exponents[classes[:, 0] == number]
+        assert low <= own.min() < own.max() <= high
+        assert own.size > 500  # a fifth each, about: enough to say what holds in it
+    np.testing.assert_array_equal(classes[:, 1] == 0, drawn.spread == 0)
+    assert set(classes[:, 1]) == {0, 1, 2}
+
+
 def test_lengths_may_be_of_any_scale() -> None:
     one, other = (
         draw_population(scale * np.full(50, 3.0), np.full(50, 0.3), Q_NM1 / scale, np.random.default_rng(2))
