@@ -106,7 +106,10 @@ def describe_points(
 
 
 def _describe_structure(model: Model, row: PredictionRow) -> dict[str, float]:
-    """Return what follows from the parameters of two phases; NaN for three, and where nothing is predicted."""
+    """Return what follows from the parameters of two phases.
+
+    NaN for three, where nothing is predicted, and for a model of no one spectrum.
+    """
     a, porosity = row.values["a"], row.values["porosity"]
     names = ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1")
     if model.material.phases != 2 or not (0 < porosity < 1 and a > 0):
@@ -114,6 +117,8 @@ def _describe_structure(model: Model, row: PredictionRow) -> dict[str, float]:
     spectrum, spread = model.spectrum, 0.0
     if row.fit is not None and row.source != MODEL:
         spectrum, spread = get_fitted_spectrum(row.fit), row.fit.values.get("spread", 0.0)
+    if spectrum is None:
+        return dict.fromkeys(names, np.nan)
     # of materials that differ in a, each in its share of the volume, the surfaces add up: the mean of 1 / a counts
     known = (a * np.exp(-(spread**2) / 2), porosity, spectrum)
     return dict(zip(names, map(float, (*compute_mean_chords(*known), compute_surface_per_volume(*known))), strict=True))

@@ -35,6 +35,6 @@ def run(options: argparse.Namespace) -> int:
                 print_line(f"{name}: no model for measured samples yet, the name stands for {name}@paper")
     print_text(
         "No model has been validated on a real material of known porosity. Intervals hold for materials of this kind\n"
-        "(given the spectrum named above), with the noise that is named."
+        "(given the spectrum or the spectra named above), with the noise that is named."
     )
     return 0

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of this command."""
     from pyfai_grf.core.parameters import MATERIALS
     from pyfai_grf.core.published import PAPER_Q_NM1, PAPER_SPECTRUM
+    from pyfai_grf.fit.options import FITTED
     from pyfai_grf.learn.settings import TrainSettings as Default
 
     parser.add_argument(
@@ -51,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spectrum",
         metavar="NAME[:P=V]",
-        help=f"of the field: {PAPER_SPECTRUM}, power:n=6, matern:nu=2.5, shell:width=0.2 (the libraries', else "
-        f"{PAPER_SPECTRUM})",
+        help=f"pin the field's: {PAPER_SPECTRUM}, power:n=6, matern:nu=2.5, shell:width=0.2 (@paper: the libraries'; "
+        f"measured samples: {FITTED}, every curve has an exponent, a spread of a and an upturn of its own)",
     )
     parser.add_argument(
         "--examples", type=parse_count(), metavar="N", help=f"curves for measured samples ({Default.examples})"

@@ -49,7 +49,7 @@ class QRangeError(InputError):
     covered_nm1, needed_nm1 : (lowest, highest) q of the curve and of the model, in 1/nm.
     problem : what is missing, in words.
     grid : what to train a model for.
-    material, spectrum : its class and its spectral density, "" for the published one.
+    material, spectrum : its class and its spectral density, "" for the one that is trained by default.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ def check_coverage(points: Points, grid_nm1: FloatArray, material: str = "CLASS"
     """Return silently if ``points`` cover the model's q grid ``grid_nm1`` (G,), in 1/nm, increasing.
 
     One grid step is tolerated at each end, and gaps of up to three grid steps or 8 % of q. The error names
-    ``material`` and ``spectrum`` ("" for the published one), of the model to train instead.
+    ``material`` and ``spectrum`` ("" for the default one), of the model to train instead.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked
 from pyfai_grf.features.resampling import resample
 from pyfai_grf.features.specification import Features, FeatureSpec, compute_features
-from pyfai_grf.fit.options import FitOptions
+from pyfai_grf.fit.options import FITTED, FitOptions
 from pyfai_grf.learn.answer import MODEL, answer, leave_out
 from pyfai_grf.learn.applicability import fit_expected, join_reasons, judge_features, judge_fit, judge_values
 from pyfai_grf.learn.bundle_files import (
@@ -68,8 +68,8 @@ class Model:
         return self.description.flavour
 
     @property
-    def spectrum(self) -> Spectrum:
-        """The spectral density that the model was trained for."""
+    def spectrum(self) -> Spectrum | None:
+        """The spectral density that the model was trained for; None where every material has its own."""
         return self.description.get_spectrum()
 
     @property
@@ -168,7 +168,8 @@ class Model:
 
     def _ask(self, curves: Sequence[Points]) -> Prediction:
         # the model to train instead, where one does not cover the range, is one of the same spectrum
-        spectrum = "" if self.spectrum.text == DEFAULT_SPECTRUM else self.spectrum.text
+        usual = DEFAULT_SPECTRUM if self.flavour == "paper" else FITTED
+        spectrum = "" if self.description.spectrum == usual else self.description.spectrum
         on_grid = [resample(points, self.q_nm1, self.name, spectrum) for points in curves]
         intensity, sigma = (np.array([getattr(c, part) for c in on_grid]) for part in ("intensity", "sigma"))
         features = compute_features(self.spec, intensity, sigma if self.spec.noise == "counts" else None)
@@ -189,7 +190,7 @@ class Model:
             judge_features(self.spec, self.projection, features),
             judge_values(self.material, self.description.length_scale, values),
         ]
-        if (limit := self.description.misfit_limit) is not None:
+        if (limit := self.description.misfit_limit) is not None and self.spectrum is not None:
             fit = fit_expected(self.spec, features, values["a"], values["porosity"], self.spectrum)
             verdicts.append(judge_fit(fit, limit))
         return tuple(join_reasons(reasons) for reasons in zip(*verdicts, strict=True))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pyfai_grf.core.parameters import Material, get_material
+from pyfai_grf.fit.options import FITTED
 from pyfai_grf.theory.spectra import Spectrum, get_spectrum
 
 
@@ -18,14 +19,16 @@ class ModelDescription:
     ----------
     material : name of the material class.
     flavour : "measured" (for samples) or "paper" (the published setting).
-    spectrum : the spectral density, in its canonical text.
+    spectrum : the spectral density, in its canonical text; "fitted": every material has one of its own, from the ranges
+        that ``provenance`` names under "population".
     layer_density : electron density of the layer relative to the solid; None for two phases.
     length_scale : what multiplies the published range of ``a``.
     model_version : of the training; another number means that bundles of the same name were trained in another way.
     interval_level : part of the materials that an interval holds.
     provenance : where the examples come from, JSON-ready.
     errors : parameter -> measure -> figure, on the test set.
-    misfit_limit : what 99.9 % of the calibration curves miss their fit by; None for "paper".
+    misfit_limit : what 99.9 % of the calibration curves miss their fit by; None for "paper", and where no one spectrum
+        has an expected curve to be missed.
     """
 
     material: str
@@ -43,9 +46,9 @@ class ModelDescription:
         """Return the material class."""
         return get_material(self.material)
 
-    def get_spectrum(self) -> Spectrum:
-        """Return the spectral density; raises InputError if it is not known here."""
-        return get_spectrum(self.spectrum)
+    def get_spectrum(self) -> Spectrum | None:
+        """Return the spectral density, None where it is fitted; raises InputError if it is not known here."""
+        return None if self.spectrum == FITTED else get_spectrum(self.spectrum)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``model.json`` holds of it."""

@@ -18,7 +18,8 @@ from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.learn.train import measure_model
 from pyfai_grf.library.shard import Shard
 from pyfai_grf.theory.closed_form import compute_mean_chords
-from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM
+from pyfai_grf.theory.spectra import DEFAULT_SPECTRUM, Spectrum
+from pyfai_grf.theory.spectral_shapes import PowerSpectrum
 
 #: added to the seed, so that no evaluation draws what a training drew
 _EVALUATION = 1_000_000
@@ -103,8 +104,8 @@ def describe_model(model: Model) -> str:
     scale = known.length_scale
     low, high = PARAMETERS["a"].low * scale, PARAMETERS["a"].high * scale
     bounds = model.material.porosity_low, model.material.porosity_high
-    chords = [float(compute_mean_chords(a, p, model.spectrum)[0]) for a in (low, high) for p in bounds]
     provenance = known.provenance
+    chords = [float(compute_mean_chords(a, p, s)[0]) for a in (low, high) for p in bounds for s in _list_spectra(model)]
     counts = ", ".join(f"{count} {name}" for name, count in provenance["structures"].items())
     density = "" if known.layer_density is None else f", layer density {known.layer_density} of the solid's"
     lines = [
@@ -112,9 +113,28 @@ def describe_model(model: Model) -> str:
         f"  q {model.q_nm1[0]:.4g} to {model.q_nm1[-1]:.4g} 1/nm, {model.q_nm1.size} points; "
         f"a {low:g} to {high:g} nm, porosity {bounds[0]:g} to {bounds[1]:g} "
         f"(mean pore chords {min(chords):.2g} to {max(chords):.3g} nm){density}",
-        f"  spectrum {known.spectrum}; from {provenance['examples_from']}: {counts}; noise: {provenance['noise']}",
+        f"  spectrum {_describe_spectrum(model)}; from {provenance['examples_from']}: {counts}; "
+        f"noise: {provenance['noise']}",
         *("  " + line for line in format_table(model, known.errors).splitlines()),
     ]
     if (calibrated := provenance["structures"]["calibration"]) < _FEW_STRUCTURES:
         lines.append(f"  CAUTION: the intervals rest on {calibrated} structures only")
     return "\n".join(lines)
+
+
+def _list_spectra(model: Model) -> list[Spectrum]:
+    """Return the spectrum of ``model``, or the first and the last of those that it was trained for."""
+    if model.spectrum is not None:
+        return [model.spectrum]
+    return [PowerSpectrum(n) for n in model.description.provenance["population"]["spectrum_n"]]
+
+
+def _describe_spectrum(model: Model) -> str:
+    """Return the name of the spectrum, with the ranges that it was drawn from where every material has its own."""
+    name = model.description.spectrum
+    if model.spectrum is not None:
+        return name
+    drawn = model.description.provenance["population"]
+    exponents, powers = (" to ".join(f"{end:g}" for end in drawn[part]) for part in ("spectrum_n", "upturn_power"))
+    spread = drawn["spread"][1]
+    return f"{name} (n {exponents}; spread of a up to {spread:g}; low-q upturn q^-p, p {powers})"

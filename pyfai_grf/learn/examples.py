@@ -15,6 +15,8 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import PARAMETERS, Material
 from pyfai_grf.core.published import PAPER_LOG10_ALPHA
 from pyfai_grf.features.specification import FeatureSpec, compute_features
+from pyfai_grf.fit.options import FITTED
+from pyfai_grf.learn.population import describe_population, draw_population
 from pyfai_grf.learn.settings import TrainSettings
 from pyfai_grf.library.design import SPLITS
 from pyfai_grf.library.shard import DENSITIES, Shard
@@ -48,7 +50,8 @@ class Examples:
 
     ``features`` (N, F); ``targets`` name -> (N,); ``structure`` (N,) tells which structure an example is of, ``split``
     (N,) which part of the data that structure belongs to. ``provenance`` is JSON-ready. ``errors``
-    (N, B): relative errors of the binned intensities, for measured samples.
+    (N, B): relative errors of the binned intensities, for measured samples. ``classes`` (N, C): numbers of the classes,
+    by each of C criteria, in which intervals have to hold.
     """
 
     features: FloatArray
@@ -57,12 +60,16 @@ class Examples:
     split: NDArray[np.str_]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     errors: FloatArray | None = None
+    classes: NDArray[np.int64] | None = None
 
     def select(self, rows: NDArray[np.bool_]) -> Examples:
         """Return the examples where ``rows`` (N,) is true."""
         targets = {name: values[rows] for name, values in self.targets.items()}
         errors = None if self.errors is None else self.errors[rows]
-        return Examples(self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance, errors)
+        classes = None if self.classes is None else self.classes[rows]
+        return Examples(
+            self.features[rows], targets, self.structure[rows], self.split[rows], self.provenance, errors, classes
+        )
 
     def get_published(self, material: Material, length_scale: float) -> NDArray[np.bool_]:
         """Return which examples lie inside the published ranges of ``material`` (the rest is margin)."""
@@ -167,7 +174,11 @@ def make_paper_examples(settings: TrainSettings, spec: FeatureSpec, shards: Sequ
 
 
 def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Examples:
-    """Return examples of infinite two-phase samples: closed form, residual flat background, counting noise."""
+    """Return examples of infinite two-phase samples: exact curves, residual flat background, counting noise.
+
+    Every material has an exponent of its spectrum, a spread and an upturn of its own, unless one spectrum is pinned:
+    then it is that one, with neither.
+    """
     material, count = settings.material, settings.examples
     points = qmc.Sobol(5, rng=np.random.default_rng([settings.seed, 2])).random_base2(int(np.ceil(np.log2(count))))
     points = points[:count]
@@ -179,12 +190,16 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     counts = 10 ** _scale(points[:, 2], *LOG10_COUNTS)
     background = 10 ** _scale(points[:, 3], *LOG10_BACKGROUND)
     background = np.where(points[:, 4] < _OVERSUBTRACTED, -background, background)
-    spectrum = get_spectrum(settings.spectrum or DEFAULT_SPECTRUM)
+    pinned = None if settings.is_fitted else get_spectrum(settings.spectrum or DEFAULT_SPECTRUM)
+    population = draw_population(a, porosity, settings.q_nm1, np.random.default_rng([settings.seed, 6]))
     rng = np.random.default_rng([settings.seed, 3])
     subtracted, ratio = draw_subtracted(count, rng)
     features, errors = [], []
     for part, _ in _split_blocks(np.arange(count)):
-        intensity = average_curves(settings.q_nm1, a[part], porosity[part], spectrum)
+        if pinned is None:
+            intensity = population.draw_curves(settings.q_nm1, part)
+        else:
+            intensity = average_curves(settings.q_nm1, a[part], porosity[part], pinned)
         intensity += background[part, np.newaxis] * intensity[:, -1:]
         pixels = draw_pixels(settings.q_nm1, len(intensity), rng)
         level = subtracted[part, np.newaxis] * intensity[:, -1:]
@@ -195,7 +210,8 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
     split = rng.choice(list(SPLITS), size=count, p=list(SPLITS.values()))
     provenance = {
         "examples_from": "closed form (infinite sample, no voxels, no smoothing)",
-        "spectrum": spectrum.text,
+        "spectrum": FITTED if pinned is None else pinned.text,
+        **({"population": describe_population()} if pinned is None else {}),
         "structures": {name: int(np.count_nonzero(split == name)) for name in SPLITS},
         "noise": f"Poisson counts, log10 of their number {LOG10_COUNTS}, on rectangular detectors, whole rings "
         f"({_RINGS:.0%}) and step scans ({_SCANS:.0%}), {_MERGED:.0%} of them two exposures; "
@@ -204,7 +220,10 @@ def make_measured_examples(settings: TrainSettings, spec: FeatureSpec) -> Exampl
         f"subtracted, with its noise: log10 {LOG10_SUBTRACTED} in two of three",
     }
     targets = {"a": a, "porosity": porosity}
-    return Examples(np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors))
+    classes = population.classify() if pinned is None else None
+    return Examples(
+        np.concatenate(features), targets, np.arange(count), split, provenance, np.concatenate(errors), classes
+    )
 
 
 def _blur_noise(values: FloatArray, count: int, rng: np.random.Generator) -> FloatArray:

@@ -73,16 +73,24 @@ class Parts:
     """Who learns what, (N,) each; examples of one structure share their part and fold.
 
     ``name``: "fit" for the trees, "stop" for early stopping and the spread, "calibration" for the interval, others
-    rest. ``fold``: of the cross-validation of the smooth stage. ``structure``: what the example is of.
+    rest. ``fold``: of the cross-validation of the smooth stage. ``structure``: what the example is of. ``classes``
+    (N, C): by C criteria, in which class it is: intervals have to hold in each.
     """
 
     name: NDArray[np.str_]
     fold: NDArray[np.int64]
     structure: NDArray[np.int64]
+    classes: NDArray[np.int64] | None = None
 
 
 def fit_regressor(
-    projection: Projection, features: FloatArray, target: FloatArray, parts: Parts, noise_column: int, is_log: bool
+    projection: Projection,
+    features: FloatArray,
+    target: FloatArray,
+    parts: Parts,
+    noise_column: int,
+    is_log: bool,
+    most_trees: int = MAX_TREES,
 ) -> Regressor:
     """Fit one output; ``features`` (N, F) raw, of which ``noise_column`` tells the noise, ``target`` (N,)."""
     inner = np.log(target) if is_log else target
@@ -97,14 +105,18 @@ def fit_regressor(
         return xgboost.DMatrix(z, inner[rows], base_margin=None if margin is None else margin[rows])
 
     evals, options = [(make_matrix(stop), "stop")], {"early_stopping_rounds": PATIENCE, "verbose_eval": False}
-    trees = xgboost.train(TREES, make_matrix(fit), MAX_TREES, evals=evals, **options)
+    trees = xgboost.train(TREES, make_matrix(fit), most_trees, evals=evals, **options)
     trees = trees[: trees.best_iteration + 1]
     spread = _fit_spread(make_matrix(stop, None), np.abs(inner[stop] - _predict(trees, make_matrix(stop))))
     middle = _predict(trees, make_matrix(held))
     score = np.abs(inner[held] - middle) / np.exp(_predict(spread, make_matrix(held, None)))
     structures = np.unique(parts.structure[held]).size
     noise = features[held][:, noise_column]
-    return Regressor(smooth, trees, spread, is_log, *_calibrate(middle, noise, score, structures), noise_column)
+    edges, factors, noise_edges = _calibrate(middle, noise, score, structures)
+    if parts.classes is not None:
+        ratio = score / factors[np.searchsorted(noise_edges, noise), np.searchsorted(edges, middle)]
+        factors = factors * _widen(ratio, parts.classes[held])
+    return Regressor(smooth, trees, spread, is_log, edges, factors, noise_edges, noise_column)
 
 
 def _calibrate(
@@ -128,6 +140,21 @@ def _calibrate(
         ]
     )
     return edges, factors, noise_edges
+
+
+def _widen(ratio: FloatArray, classes: NDArray[np.int64]) -> float:
+    """Return the factor that makes intervals hold in the worst of the ``classes`` (N, C) too.
+
+    ``ratio`` (N,) of errors to intervals that hold on the average: where the curve does not tell what class it is of,
+    the prediction is that of the usual one, and the others are missed more often.
+    """
+    worst = 1.0
+    for column in classes.T:
+        for number in np.unique(column):
+            own = ratio[column == number]
+            if own.size >= _STRUCTURES_A_BAND:
+                worst = max(worst, float(np.quantile(own, LEVEL)))
+    return worst
 
 
 def _fit_spread(matrix: xgboost.DMatrix, error: FloatArray) -> xgboost.Booster:

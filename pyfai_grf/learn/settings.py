@@ -10,6 +10,7 @@ from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import Material, get_material
 from pyfai_grf.core.published import PAPER_LAYER_DENSITY, PAPER_Q_NM1
+from pyfai_grf.fit.options import FITTED
 from pyfai_grf.theory.spectra import get_spectrum
 
 
@@ -19,8 +20,9 @@ class TrainSettings:
 
     ``name`` is the class, with "@paper" for the published setting. ``length_scale`` multiplies the published range of
     ``a`` (the whole model scales: q goes with its inverse). ``examples`` curves are drawn for a measured-sample
-    model, ``draws`` noise draws a structure for a published-setting one. ``spectrum`` is kept in its canonical text;
-    None: the libraries' for "@paper", else the published one.
+    model, ``draws`` noise draws a structure for a published-setting one. ``spectrum`` is kept in its canonical text,
+    or is "fitted": every material has an exponent, a spread of ``a`` and a low-q upturn of its own, as a fit finds
+    them. None: the libraries' for "@paper", else "fitted".
 
     Raises
     ------
@@ -43,7 +45,12 @@ class TrainSettings:
             raise InputError(
                 f"{self.name} for measured samples is not available yet: train {self.name}@paper from a library"
             )
-        if self.spectrum is not None:
+        if self.spectrum == FITTED and self.is_paper:
+            raise InputError(
+                f"{self.name} learns structures of one spectrum, that of their library: '{FITTED}' is for measured "
+                "samples"
+            )
+        if self.spectrum is not None and self.spectrum != FITTED:
             object.__setattr__(self, "spectrum", get_spectrum(self.spectrum).text)
         if not 0 < self.length_scale < np.inf:
             raise InputError(f"the length scale is {self.length_scale}: it must be above 0")
@@ -59,6 +66,11 @@ class TrainSettings:
     @property
     def is_paper(self) -> bool:
         return self.name.endswith("@paper")
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether every material has a spectrum of its own."""
+        return not self.is_paper and self.spectrum in (None, FITTED)
 
     @property
     def flavour(self) -> str:

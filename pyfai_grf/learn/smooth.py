@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyfai_grf.core.arrays import FloatArray
 
 #: components and degree, and ridge penalties tried; cross-validation over the structures chooses
-CANDIDATES = ((4, 3), (6, 3), (8, 3), (12, 3), (10, 2), (14, 2))
+CANDIDATES = ((4, 3), (6, 3), (8, 3), (12, 3), (14, 3), (10, 2), (14, 2))
 PENALTIES = tuple(10.0**exponent for exponent in range(-9, -1))
 FOLDS = 5
 #: bands of the noise, each with its own limit of what is left outside the components

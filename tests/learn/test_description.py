@@ -11,6 +11,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.parameters import MATERIALS
 from pyfai_grf.learn.bundle_files import find_bundled, read_description
 from pyfai_grf.learn.description import ModelDescription
+from pyfai_grf.theory.spectra import get_spectrum
 
 DESCRIPTION = ModelDescription(
     material="three-phase-low-porosity",
@@ -51,7 +52,8 @@ def test_what_is_done_to_the_text_is_not_done_to_the_model() -> None:
 
 def test_names_become_what_they_name() -> None:
     assert DESCRIPTION.get_material() is MATERIALS["three-phase-low-porosity"]
-    assert DESCRIPTION.get_spectrum().text == "power:n=6"
+    assert DESCRIPTION.get_spectrum() is get_spectrum("power:n=6")
+    assert replace(DESCRIPTION, spectrum="fitted").get_spectrum() is None
     with pytest.raises(InputError, match="'wood'"):
         replace(DESCRIPTION, material="wood").get_material()
     with pytest.raises(InputError, match="'pink'"):
@@ -65,5 +67,5 @@ def test_bundled_models_are_described_whole(name: str) -> None:
     assert known.to_json().items() <= text.items()
     assert known.material + ("@paper" if known.flavour == "paper" else "") == name
     assert (known.layer_density is None) == (known.get_material().phases == 2)
-    assert (known.misfit_limit is None) == (known.flavour == "paper")
+    assert (known.misfit_limit is None) == (known.flavour == "paper" or known.get_spectrum() is None)
     assert set(known.errors) == set(known.get_material().parameters)

@@ -127,9 +127,13 @@ def test_description_names_class_range_and_errors(model: Model) -> None:
     assert text.startswith("two-phase-low-porosity  [measured]")
     assert "q 0.05 to 2.5 1/nm, 120 points" in text
     assert "a 0.8 to 8 nm, porosity 0.1 to 0.5" in text
-    assert "spectrum roding2022; from closed form" in text
-    # a mean chord is four times the volume over the surface
-    chords = [4 * p / float(compute_surface_per_volume(a, p)) for a in (0.8, 8.0) for p in (0.1, 0.5)]
+    drawn = "n 4 to 16; spread of a up to 0.3; low-q upturn q^-p, p 3 to 4.5"
+    assert f"spectrum fitted ({drawn}); from closed form" in text
+    # a mean chord is four times the volume over the surface; of the spectra, the first and the last
+    spectra = ("power:n=4", "power:n=16")
+    chords = [
+        4 * p / float(compute_surface_per_volume(a, p, s)) for a in (0.8, 8.0) for p in (0.1, 0.5) for s in spectra
+    ]
     assert f"mean pore chords {min(chords):.2g} to {max(chords):.3g} nm" in text
     for line in format_table(model, model.description.errors).splitlines():
         assert line in text

@@ -55,7 +55,7 @@ def test_photons_of_other_instruments(model: Model, law: str, is_known: bool, po
     rng, count = np.random.default_rng([11, points]), 150
     q = model.q_nm1 if points == 500 else np.linspace(0.03, 3.02, points)
     truth = {"a": rng.uniform(0.9, 7.8, count), "porosity": rng.uniform(0.12, 0.49, count)}
-    intensity = average_curves(q, truth["a"], truth["porosity"], model.spectrum)
+    intensity = average_curves(q, truth["a"], truth["porosity"])
     pixels = np.tile(q if law == "whole rings" else np.ones(points), (count, 1))
     measured, sigma = count_photons(intensity, pixels, 10 ** rng.uniform(5.5, 9, count), rng)
     p = model.predict(q, measured, sigma if is_known else None)

@@ -44,6 +44,13 @@ def test_settings_keep_the_canonical_text() -> None:
         TrainSettings("two-phase-low-porosity@paper", spectrum="dab")
 
 
+def test_measured_samples_have_any_spectrum_unless_one_is_pinned() -> None:
+    for spectrum, is_fitted in ((None, True), ("fitted", True), ("roding2022", False)):
+        settings = TrainSettings("two-phase-low-porosity", spectrum=spectrum)
+        assert (settings.is_fitted, settings.spectrum) == (is_fitted, spectrum)
+    assert not TrainSettings("two-phase-low-porosity@paper").is_fitted
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -59,6 +66,7 @@ def test_settings_keep_the_canonical_text() -> None:
         ({"layer_density": np.nan}, "layer density is nan"),
         ({"examples": 999}, "1000 examples"),
         ({"draws": 0}, "1 noise draw"),
+        ({"spectrum": "fitted"}, "structures of one spectrum"),
     ],
 )
 def test_settings_that_make_no_sense(changes: dict[str, Any], said: str) -> None:

@@ -106,16 +106,36 @@ def test_bundle_names_its_spectrum_and_is_refused_where_it_is_unknown(matern_mod
             load_model(tmp_path / "bundle")
 
 
-def test_default_examples_are_of_the_published_spectrum():
+def test_examples_are_of_the_spectrum_that_is_pinned_else_of_any():
     spec = make_spec(Q_NM1, "counts")
-    plain, named, other = (
+    plain, fitted, published, named, other = (
         make_examples(TrainSettings("two-phase-low-porosity", q_nm1=Q_NM1, examples=1000, spectrum=text), spec, [])
-        for text in (None, "power:n=8", "power:n=6")
+        for text in (None, "fitted", "roding2022", "power:n=8", "power:n=6")
     )
-    assert plain.provenance["spectrum"] == named.provenance["spectrum"] == "roding2022"
-    np.testing.assert_array_equal(plain.features, named.features)
+    assert published.provenance["spectrum"] == named.provenance["spectrum"] == "roding2022"
+    np.testing.assert_array_equal(published.features, named.features)
     assert other.provenance["spectrum"] == "power:n=6"
-    assert np.abs(other.features - plain.features).max() > 0.1
+    assert np.abs(other.features - published.features).max() > 0.1
+    assert plain.provenance["spectrum"] == fitted.provenance["spectrum"] == "fitted"
+    assert plain.provenance["population"]["spectrum_n"] == [4, 16]
+    np.testing.assert_array_equal(plain.features, fitted.features)
+    assert np.abs(plain.features - published.features).max() > 0.1
+    for name, values in plain.targets.items():
+        np.testing.assert_array_equal(values, published.targets[name])
+
+
+def test_a_model_of_no_one_spectrum_judges_and_derives_nothing_from_one(model):
+    """Its spectra are those of the data: an exponent of 5 is no other material, and chords take more than a and p."""
+    assert model.spectrum is None
+    intensity, sigma, *_ = make_curves("power:n=5", 20, seed=4)
+    p = model.predict(Q_NM1, intensity, sigma)
+    # 99.9 % of the training data pass each of two checks
+    assert np.count_nonzero(p.is_applicable) >= 19
+    extras = analyze_curve(model, Curve(Q_NM1, intensity[0], sigma[0])).result.extras
+    assert all(np.isnan(extras[name]) for name in ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1"))
+    with pytest.raises(QRangeError) as caught:
+        model.predict_curve(Curve(Q_NM1[60:], np.ones(60)))
+    assert "--spectrum" not in word_problem(caught.value)  # what is offered is trained without one
 
 
 def test_paper_model_takes_the_spectrum_of_its_libraries(shards):
