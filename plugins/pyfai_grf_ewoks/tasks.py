@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 Numbers = np.ndarray | list[float]
 
 _FIT = "whether a fit follows, which measures what the regressors place and says whether the curve is described"
+_COMPARED = "for how many patterns, the first ones, other spectra are ranked: a fifth of a second each"
 _SPECTRUM = "spectrum that the fit holds, e.g. roding2022; fitted: it is a parameter; default: that of the model"
 _MATERIAL = "material class, e.g. two-phase-low-porosity, or the folder of a model bundle"
 
@@ -41,6 +42,7 @@ class PatternInputs(BaseInputModel):
     material: str = Field(description=_MATERIAL)
     fit: bool = Field(default=True, description=_FIT)
     spectrum: str | None = Field(default=None, description=_SPECTRUM)
+    compared: int = Field(default=0, description=_COMPARED)
     source: str = Field(default="ewoks pattern", description="what results call the pattern")
     frame: int = Field(default=0, description="its number within the source")
     output_file: str | None = Field(default=None, description="results file to write (HDF5, NXcanSAS)")
@@ -99,6 +101,7 @@ class SeriesInputs(BaseInputModel):
     material: str = Field(description=_MATERIAL)
     fit: bool = Field(default=True, description=_FIT)
     spectrum: str | None = Field(default=None, description=_SPECTRUM)
+    compared: int = Field(default=3, description=_COMPARED)
     output_file: str = Field(description="results file to write (HDF5, NXcanSAS)")
     overwrite: bool = Field(default=False, description="replace the results file if it exists")
     enabled: bool = Field(default=True, description="False: do nothing, and give empty outputs")
@@ -152,7 +155,7 @@ class PredictStructures(Task, input_model=SeriesInputs, output_model=SeriesPredi
 
 
 def _get_options(inputs: PatternInputs | SeriesInputs) -> FitOptions | None:
-    return FitOptions(inputs.spectrum) if inputs.fit else None
+    return FitOptions(inputs.spectrum, compared=inputs.compared) if inputs.fit else None
 
 
 def _load_model(material: str) -> Model:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyfai_grf.analysis.recorder import Outputs, Recorder
 from pyfai_grf.core.errors import GrfError
-from pyfai_grf.fit.options import DEFAULT_FIT, FitOptions
+from pyfai_grf.fit.options import FitOptions
 from pyfai_grf.learn.bundle import Model, load_model
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class PredictionObserver:
         on_result: Callable[[Result], None] | None = None,
         *,
         overwrite: bool = False,
-        options: FitOptions | None = DEFAULT_FIT,
+        options: FitOptions | None = FitOptions(compared=3),  # noqa: B008  (frozen)
     ) -> None:
         self.model = load_model(model) if isinstance(model, str) else model
         self.results: list[Result] = []

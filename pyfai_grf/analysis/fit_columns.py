@@ -17,7 +17,8 @@ def describe_fit(row: PredictionRow) -> dict[str, float | str]:
     """Return the columns of a row for which a fit was asked, their names with units; the same keys for every row.
 
     ``fit_verdict`` is "fits", "fits within ...", or why it does not; "" where there is no fit. ``background`` and
-    ``upturn`` (at the first q) are on the curve's scale.
+    ``upturn`` (at the first q) are on the curve's scale. ``lowest`` and ``highest`` are over the spectra that describe
+    the curve about as well, ``near_spectra``, where they were ranked.
     """
     fit, nan = row.fit, float("nan")
     asked = {} if row.model is None else row.model.values
@@ -32,11 +33,21 @@ def describe_fit(row: PredictionRow) -> dict[str, float | str]:
         columns |= {name + part: float(value.get(name, nan)) for part, value in zip(_PARTS, values, strict=True)}
     columns["background"] = nan if fit is None else float(fit.background[0])
     columns["upturn"] = nan if fit is None else float(fit.upturn[0])
+    ranges = {} if fit is None or not fit.alternatives else fit.ranges
+    for name, column in (("a", "a_nm"), ("porosity", "porosity")):
+        columns[f"{column}_lowest"], columns[f"{column}_highest"] = ranges.get(name, (nan, nan))
+    near = () if fit is None else (other for other in fit.alternatives if other.is_near)
+    columns["near_spectra"] = "; ".join(f"{other.spectrum} (chi-square {other.chi2:.3g})" for other in near)
     return columns | {"model_a_nm": asked.get("a", nan), "model_porosity": asked.get("porosity", nan)}
 
 
 def list_warnings(fit: Fit) -> list[str]:
-    """Return what a user should know of a fit that applies: parts of it that no measurement should have."""
+    """Return what a user should know of a fit: what other spectra make of the curve, and a background below 0."""
+    others = fit.describe_alternatives()
+    return [*([f"other spectra: {others}"] if others else []), *(_list_backgrounds(fit) if fit.is_applicable else [])]
+
+
+def _list_backgrounds(fit: Fit) -> list[str]:
     flat = float(fit.background[0])
     sure = (
         _SURE * np.sqrt(fit.covariance[fit.names.index("background")][fit.names.index("background")]) if flat else 0.0

@@ -22,7 +22,7 @@ def judge_alternative(
         return row
     seen = str(alternative.metadata.get("azimuth", "the sectors of the detector differ"))
     try:
-        other = model.predict_points([clean_curve(alternative)], options).get_row(0)
+        other = model.predict_points([clean_curve(alternative)], options and replace(options, compared=0)).get_row(0)
     except InputError:
         return replace(row, is_applicable=False, reason=_join(row.reason, f"{seen}: read robustly, no curve is left"))
     moved = [

@@ -73,6 +73,7 @@ class Recorder:
         stated = {**settings, **describe_settings(self.options)}
         self.provenance: Provenance = _make_provenance(model, stated, command)
         self.done: list[Result] = []
+        self._asked = 0
         self._outputs = outputs or Outputs()
         self._writers: list[ResultsWriter | TableWriter] = []
         self._stack = ExitStack()
@@ -95,7 +96,8 @@ class Recorder:
 
     def analyze(self, curve: Curve) -> Outcome:
         """Return what becomes of ``curve``, without writing it."""
-        return analyze_curve(self.model, curve, self.options)
+        self._asked += 1
+        return analyze_curve(self.model, curve, self.options, self._asked - 1)
 
     def write(self, result: Result) -> None:
         """Append a row to the files; raises InputError if it cannot be written: the rows before stay."""

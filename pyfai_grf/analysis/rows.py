@@ -23,14 +23,16 @@ from pyfai_grf.theory.closed_form import compute_mean_chords, compute_surface_pe
 ARITHMETIC_ERRORS = (ArithmeticError, np.linalg.LinAlgError)
 
 
-def analyze_curve(model: Model, curve: Curve, options: FitOptions | None = DEFAULT_FIT) -> Outcome:
-    """Return the outcome for one reduced curve; the only way from a curve to a row. Without ``options`` no fit is made.
+def analyze_curve(model: Model, curve: Curve, options: FitOptions | None = DEFAULT_FIT, place: int = 0) -> Outcome:
+    """Return the outcome for one reduced curve, at ``place`` of its run; the only way from a curve to a row.
+
+    Without ``options`` no fit is made.
 
     A curve without ten usable points has no row, one that the model cannot be asked about has one of NaN, with the
     numbers that need no model. Numbers that nothing can be computed from cost that curve alone: it has no row.
     """
     try:
-        return _analyze(model, curve, options)
+        return _analyze(model, curve, options, place)
     except ARITHMETIC_ERRORS as problem:
         return Outcome(None, f"{_name_curve(curve)}: {describe_overflow(problem)}")
 
@@ -40,13 +42,13 @@ def describe_overflow(problem: Exception) -> str:
     return f"the numbers are too large, too small or too uneven to compute with ({describe_problem(problem)}): check it"
 
 
-def _analyze(model: Model, curve: Curve, options: FitOptions | None) -> Outcome:
+def _analyze(model: Model, curve: Curve, options: FitOptions | None, place: int) -> Outcome:
     try:
         points = clean_curve(curve)
     except InputError as problem:
         return Outcome(None, f"{_name_curve(curve)}: {problem}", problem.hint, problem.facts)
     try:
-        row = model.predict_points([points], options).get_row(0)
+        row = model.predict_points([points], options, place).get_row(0)
     except InputError as problem:
         row = PredictionRow.make_empty(model.parameters, str(problem))
         kind = "q range" if isinstance(problem, QRangeError) else "curve"
@@ -72,7 +74,7 @@ def _make_result(model: Model, points: Points, row: PredictionRow, options: FitO
 
 def _add_warnings(points: Points, row: PredictionRow) -> Points:
     """Return ``points`` with what is to be said of their fit."""
-    found = list_warnings(row.fit) if row.fit is not None and row.is_applicable else []
+    found = [] if row.fit is None else list_warnings(row.fit)
     warnings = [*points.metadata.get("warnings", ()), *found]
     return replace(points, metadata={**points.metadata, "warnings": warnings}) if found else points
 

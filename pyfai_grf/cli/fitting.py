@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from pyfai_grf.cli.arguments import parse_number, parse_q, reject_usage
+from pyfai_grf.cli.arguments import parse_count, parse_number, parse_q, reject_usage
 
 if TYPE_CHECKING:
     from pyfai_grf.fit.options import FitOptions
 
+#: curves of a run for which other spectra are ranked
+_COMPARED = 3
 #: options that say how to fit: without a fit they say nothing
 _FLAGS = {
     "spectrum": "--spectrum",
@@ -29,8 +31,12 @@ def _parse_range(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _parse_compared(text: str) -> int | None:
+    return None if text == "all" else parse_count(0)(text)
+
+
 def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --spectrum, --exclude, --resolution, --calibration-error and --no-fit."""
+    """Add --spectrum, --exclude, --resolution, --calibration-error, --compare and --no-fit."""
     parser.add_argument(
         "--spectrum",
         metavar="fitted|NAME",
@@ -54,6 +60,15 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="E",
         help="of the fit: relative error of q by distance and wavelength, part of the interval of a (0.001)",
     )
+    parser.add_argument(
+        "--compare",
+        type=_parse_compared,
+        dest="compared",
+        default=_COMPARED,
+        metavar="N|all",
+        help=f"of the fit: rank other spectra for the first N curves, which takes a fifth of a second each "
+        f"({_COMPARED}): what a and porosity they would give",
+    )
     parser.add_argument("--no-fit", action="store_true", help="the regressors' answer alone")
 
 
@@ -68,6 +83,6 @@ def get_fit_options(options: argparse.Namespace) -> FitOptions | None:
     from pyfai_grf.fit.options import FitOptions
 
     try:
-        return FitOptions.convert(1.0, **given)
+        return FitOptions.convert(1.0, compared=options.compared, **given)
     except InputError as problem:
         reject_usage(f"--spectrum: {problem}")

@@ -33,6 +33,7 @@ class FitOptions:
     spread : whether a has a spread; None: where the spectrum is fitted.
     exclude_nm1 : ranges of q that are left out, such as ice rings.
     calibration_error : relative standard error of q, by distance and wavelength: a cannot be known better.
+    compared : of how many curves of a run other spectra are ranked (``fit.alternatives``), the first ones; None: all.
 
     Raises
     ------
@@ -47,6 +48,7 @@ class FitOptions:
     spread: bool | None = None
     exclude_nm1: tuple[tuple[float, float], ...] = ()
     calibration_error: float = CALIBRATION_ERROR
+    compared: int | None = 0
 
     def __post_init__(self) -> None:
         if not self.is_fitted:
@@ -91,6 +93,10 @@ class FitOptions:
     def complete(self, spectrum: str) -> FitOptions:
         """Return these options with ``spectrum`` where they name none."""
         return self if self.spectrum is not None else dataclasses.replace(self, spectrum=spectrum)
+
+    def compares(self, place: int) -> bool:
+        """Return whether other spectra are ranked for the curve at ``place`` of a run."""
+        return self.compared is None or place < self.compared
 
     def find_excluded(self, q_nm1: FloatArray) -> BoolArray:
         """Return (Q,) which points of ``q_nm1`` (Q,) are left out."""

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.parameters import PARAMETERS
-from pyfai_grf.core.records import Fit, PredictionRow
+from pyfai_grf.core.records import Alternative, Fit, PredictionRow
 from pyfai_grf.io.growing_columns import TEXT_WIDTH, create_column, create_spectra, put_points, put_row
 from pyfai_grf.io.hdf5_fields import create_group, cut_text
 
@@ -148,6 +148,10 @@ def describe_fit(fit: Fit | None) -> dict[str, Any] | None:
 
 
 def _to_dict(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_to_dict(part) for part in value]
+    if isinstance(value, Alternative):
+        return {name: _to_dict(part) for name, part in vars(value).items()}
     return dict(value) if isinstance(value, Mapping) else value
 
 
@@ -197,6 +201,7 @@ class FitReader:
             known[attribute] = {name: seen.get(name, number) for name, number in known[attribute].items()}
         known["chi2"] = float(self._chi2[row])
         known["names"] = tuple(known["names"])
+        known["alternatives"] = tuple(Alternative(**other) for other in known.get("alternatives", ()))
         known["covariance"] = np.array(known["covariance"], dtype=float)
         for name, attribute in FIT_CURVES.items():
             known[attribute] = self._other[name][slice(*span)] if span else self._block[name][row - self._first]

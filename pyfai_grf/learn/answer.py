@@ -10,6 +10,7 @@ import numpy as np
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Fit, Points, PredictionRow
 from pyfai_grf.features.points import select_points
+from pyfai_grf.fit.alternatives import compare_families
 from pyfai_grf.fit.curve_fit import fit_points
 from pyfai_grf.fit.options import FitOptions
 
@@ -23,8 +24,12 @@ def leave_out(points: Points, options: FitOptions) -> Points:
     return select_points(points, ~out) if out.any() else points
 
 
-def answer(points: Points, material: str, options: FitOptions, asked: PredictionRow | InputError) -> PredictionRow:
+def answer(
+    points: Points, material: str, options: FitOptions, asked: PredictionRow | InputError, place: int = 0
+) -> PredictionRow:
     """Return the answer to one curve, where ``asked`` is what the regressors said, or why they cannot be asked.
+
+    ``place`` is that of the curve in its run: other spectra are ranked for the first ones, as ``options`` say.
 
     The fit is the better judge: it uses every point, its spectrum is free, and its chi-square tells whether the
     material is one of this kind. So its values count where it applies, whatever the regressors say; where it does
@@ -37,6 +42,8 @@ def answer(points: Points, material: str, options: FitOptions, asked: Prediction
     """
     try:
         fit = fit_points(points, material, options, starts=_list_starts(asked))
+        if options.compares(place):
+            fit = compare_families(points, fit, material, options)
     except InputError as problem:
         if isinstance(asked, InputError):
             raise asked from problem

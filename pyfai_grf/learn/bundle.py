@@ -109,7 +109,8 @@ class Model:
         unit : "nm^-1" or "A^-1".
         fit : whether a fit follows.
         options : of the fit, as for :func:`pyfai_grf.fit_curve`: spectrum (by default that of the training), upturn,
-            background, resolution, spread, exclude, calibration_error; ``resolution`` and ``exclude`` in ``unit``.
+            background, resolution, spread, exclude, calibration_error; ``resolution`` and ``exclude`` in ``unit``;
+            compared=None ranks other spectra too.
 
         Raises
         ------
@@ -139,8 +140,10 @@ class Model:
         """Return the parameters behind one curve (N = 1); raises as :meth:`predict`. ``options`` in 1/nm."""
         return self.predict_points([clean_curve(curve)], FitOptions.convert(1.0, **options) if fit else None)
 
-    def predict_points(self, curves: Sequence[Points], options: FitOptions | None = None) -> Prediction:
+    def predict_points(self, curves: Sequence[Points], options: FitOptions | None = None, first: int = 0) -> Prediction:
         """Return the parameters behind N curves that have been cleaned; by the regressors alone without ``options``.
+
+        ``first`` is the place of the first one in its run.
 
         Raises
         ------
@@ -154,8 +157,8 @@ class Model:
         options = options.complete(self.description.spectrum)
         kept = [leave_out(points, options) for points in curves]
         rows = [
-            answer(points, self.material.name, options, asked)
-            for points, asked in zip(curves, self._try(kept), strict=True)
+            answer(points, self.material.name, options, asked, place)
+            for place, (points, asked) in enumerate(zip(curves, self._try(kept), strict=True), first)
         ]
         return Prediction.from_rows(rows)
 

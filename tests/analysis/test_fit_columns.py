@@ -60,3 +60,16 @@ def test_a_background_below_zero_is_said(part: float, is_said: bool) -> None:
     if is_said:
         assert "0.8 times what the material scatters at 2.5 per nm, below 0" in list_warnings(fit)[0]
     assert list_warnings(fit_curve(Q, truth + 0 * noisy, 0.01 * truth, background=False)) == []
+
+
+def test_what_other_spectra_make_of_the_curve_is_said() -> None:
+    truth = expected_intensity(Q, 3.0, 0.3, spectrum="matern:nu=2.5")
+    noisy = np.random.default_rng(1).normal(truth, 0.005 * truth)
+    fit = fit_curve(Q, noisy, 0.005 * truth, alternatives=True)
+    columns = describe_fit(PredictionRow(fit.values, fit.lower, fit.upper, True, "", "fit", None, fit))
+    assert "matern:nu=" in str(columns["near_spectra"])
+    # the Matern field's own porosity is at one end, known to 0.01; that of the power family at the other
+    assert columns["porosity_lowest"] - 0.02 <= 0.3 <= columns["porosity_highest"] + 0.02  # type: ignore[operator]
+    assert fit.values["porosity"] > 0.35
+    (warning, *_) = list_warnings(fit)
+    assert warning.startswith("other spectra: matern:nu=")

@@ -16,12 +16,14 @@ def read(*arguments: str) -> FitOptions | None:
 
 
 def test_options_become_those_of_the_fit() -> None:
-    assert read() == FitOptions()
+    assert read() == FitOptions(compared=3)
     assert read("--no-fit") is None
     given = read("--spectrum", "power:n=6", "--exclude", "1.5,1.6", "--exclude", "2,2.1", "--resolution", "0.01")
-    assert given == FitOptions("power:n=6", exclude_nm1=((1.5, 1.6), (2.0, 2.1)), resolution_nm1=0.01)
-    assert read("--calibration-error", "0") == FitOptions(calibration_error=0.0)
-    assert read("--spectrum", "fitted") == FitOptions("fitted")
+    assert given == FitOptions("power:n=6", exclude_nm1=((1.5, 1.6), (2.0, 2.1)), resolution_nm1=0.01, compared=3)
+    assert read("--calibration-error", "0") == FitOptions(calibration_error=0.0, compared=3)
+    assert read("--spectrum", "fitted") == FitOptions("fitted", compared=3)
+    assert read("--compare", "all") == FitOptions(compared=None)
+    assert read("--compare", "0") == FitOptions()
 
 
 @pytest.mark.parametrize(

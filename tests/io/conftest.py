@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyfai_grf.core.provenance import Provenance, collect_versions, format_now
-from pyfai_grf.core.records import Curve, Fit, PredictionRow, Result
+from pyfai_grf.core.records import Alternative, Curve, Fit, PredictionRow, Result
 
 NAMES = ("a", "porosity", "layer_fraction")
 #: results files of earlier layouts
@@ -64,6 +64,7 @@ def make_fit(curve: Curve, index: int) -> Fit:
         runs=-0.3,
         is_applicable=True,
         reason="the curve fits within 0.2 % – not to its noise",
+        alternatives=(Alternative("matern:nu=2.5", {"a": 1.5}, {"a": 0.1}, 4.4, 1.2, 5, 3.5, True, True),) * index,
     )
 
 

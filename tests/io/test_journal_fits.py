@@ -195,7 +195,7 @@ def test_description_and_curves_are_all_that_a_fit_is(make_result: MakeResult) -
     assert described is not None
     assert {*described, "q_nm1", *FIT_CURVES.values()} == {field.name for field in dataclasses.fields(Fit)}
     for name, value in described.items():
-        assert isinstance(value, float | str | bool | dict | tuple | np.ndarray), name
+        assert isinstance(value, float | str | bool | dict | list | np.ndarray), name
     assert describe_fit(None) is None
     assert describe_model(None) is None
 

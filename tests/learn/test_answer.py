@@ -143,3 +143,21 @@ def test_without_a_fit_the_regressors_speak(model: Model) -> None:
     p = model.predict(points.q_nm1, points.intensity, points.sigma, fit=False)
     assert p.fit is None
     assert p.source == ("model",)
+
+
+def test_other_spectra_are_ranked_for_the_first_curves_of_a_run(model: Model) -> None:
+    """A Matern field passes for one of the power family at errors of 1 %; the comparison finds out."""
+    points = [measure(spectrum="matern:nu=2.5"), measure(spectrum="matern:nu=2.5")]
+    p = model.predict_points(points, FitOptions("fitted", compared=1))
+    assert p.fit is not None
+    first, second = p.fit
+    assert first is not None
+    assert second is not None
+    assert first.alternatives
+    assert second.alternatives == ()
+    low, high = first.ranges["porosity"]
+    assert low <= 0.3 <= high
+    again = model.predict_points(points[:1], FitOptions("fitted", compared=1), first=1)
+    assert again.fit is not None
+    assert again.fit[0] is not None
+    assert again.fit[0].alternatives == ()

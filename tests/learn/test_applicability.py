@@ -200,7 +200,7 @@ def test_more_background_than_there_is(model: Model) -> None:
 
 def test_a_shape_that_is_foreign_is_told_by_what_is_seen(model: Model) -> None:
     intensity, sigma = measure(model, 1e8)
-    peak = 1 + 5 * np.exp(-(((model.q_nm1 - 1.2) / 0.06) ** 2))
+    peak = 1 + 50 * np.exp(-(((model.q_nm1 - 1.2) / 0.06) ** 2))
     reason = judge(model, intensity * peak, sigma)
     assert "a peak near q = 1.2 per nm" in reason
     assert FOREIGN in reason
@@ -219,7 +219,7 @@ def test_a_shape_without_a_name_is_told_by_its_distance(model: Model) -> None:
 
 def test_each_curve_has_its_own_verdict(model: Model) -> None:
     good, sigma = measure(model, 1e8)
-    bad = good * (1 + 5 * np.exp(-(((model.q_nm1 - 1.2) / 0.06) ** 2)))
+    bad = good * (1 + 50 * np.exp(-(((model.q_nm1 - 1.2) / 0.06) ** 2)))
     features = compute_features(model.spec, np.stack([good, bad, good]), np.stack([sigma] * 3))
     assert [bool(reason) for reason in judge_features(model.spec, model.projection, features)] == [False, True, False]
 

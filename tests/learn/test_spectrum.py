@@ -131,8 +131,14 @@ def test_a_model_of_no_one_spectrum_judges_and_derives_nothing_from_one(model):
     p = model.predict(Q_NM1, intensity, sigma)
     # 99.9 % of the training data pass each of two checks
     assert np.count_nonzero(p.is_applicable) >= 19
-    extras = analyze_curve(model, Curve(Q_NM1, intensity[0], sigma[0])).result.extras
-    assert all(np.isnan(extras[name]) for name in ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1"))
+    curve, names = Curve(Q_NM1, intensity[0], sigma[0]), ("pore_chord_nm", "solid_chord_nm", "surface_per_volume_nm1")
+    extras = analyze_curve(model, curve, None).result.extras
+    assert all(np.isnan(extras[name]) for name in names)
+    fitted = analyze_curve(model, curve).result  # whose spectrum is known
+    spectrum = f"power:n={fitted.prediction.fit.values['spectrum_n']}"
+    known = fitted.prediction.values["a"] * np.exp(-(fitted.prediction.fit.values["spread"] ** 2) / 2)
+    surface = compute_surface_per_volume(known, fitted.prediction.values["porosity"], spectrum)
+    assert fitted.extras["surface_per_volume_nm1"] == pytest.approx(float(surface), rel=1e-9)
     with pytest.raises(QRangeError) as caught:
         model.predict_curve(Curve(Q_NM1[60:], np.ones(60)))
     assert "--spectrum" not in word_problem(caught.value)  # what is offered is trained without one

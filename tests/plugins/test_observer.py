@@ -18,6 +18,7 @@ from pyfai_grf_pyfai.observer import PredictionObserver
 
 from pyfai_grf.analysis.rows import analyze_curve
 from pyfai_grf.core.errors import BundleError, InputError
+from pyfai_grf.fit.options import FitOptions
 from pyfai_grf.io.results import read_results
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.reduce.integrated import convert_result
@@ -92,7 +93,9 @@ def test_predicts_as_on_the_integrated_curve(
                 image.data, BINS, unit="q_nm^-1", method=("no", "csc", "cython"), error_model="poisson"
             )
         np.testing.assert_array_equal(written["data"][row], integrated.intensity)
-        expected = analyze_curve(model, convert_result(integrated, {"source": path})).result
+        expected = analyze_curve(
+            model, convert_result(integrated, {"source": path}), FitOptions(compared=3), row
+        ).result
         assert expected is not None
         assert dict(result.prediction.values) == dict(expected.prediction.values)
         assert dict(result.prediction.lower) == dict(expected.prediction.lower)
