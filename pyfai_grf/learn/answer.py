@@ -11,7 +11,7 @@ from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Fit, Points, PredictionRow
 from pyfai_grf.features.points import select_points
 from pyfai_grf.fit.alternatives import compare_families
-from pyfai_grf.fit.curve_fit import fit_points
+from pyfai_grf.fit.curve_fit import fit_batch
 from pyfai_grf.fit.options import FitOptions
 
 #: whose answer it is
@@ -25,38 +25,65 @@ def leave_out(points: Points, options: FitOptions) -> Points:
 
 
 def answer(
-    points: Points, material: str, options: FitOptions, asked: PredictionRow | InputError, place: int = 0
-) -> PredictionRow:
-    """Return the answer to one curve, where ``asked`` is what the regressors said, or why they cannot be asked.
+    curves: Sequence[Points],
+    material: str,
+    options: FitOptions,
+    asked: Sequence[PredictionRow | InputError],
+    first: int = 0,
+) -> list[PredictionRow]:
+    """Return the answers to N curves, where ``asked`` is what the regressors said of each, or why they cannot be asked.
 
-    ``place`` is that of the curve in its run: other spectra are ranked for the first ones, as ``options`` say.
-
-    The fit is the better judge: it uses every point, its spectrum is free, and its chi-square tells whether the
-    material is one of this kind. So its values count where it applies, whatever the regressors say; where it does
-    not, nothing does, and both reasons are given.
+    ``first`` is the place of the first curve in its run: other spectra are ranked for some, as ``options`` say.
 
     Raises
     ------
     InputError
-        ``asked``, if that is an error, and the fit cannot tell the parameters either.
+        One of ``asked``, if that is an error, and the fit cannot tell the parameters either.
     """
+    fits = _fit_all(curves, material, options, [_list_starts(said) for said in asked], first)
+    return [_choose(said, fit) for said, fit in zip(asked, fits, strict=True)]
+
+
+def _fit_all(
+    curves: Sequence[Points],
+    material: str,
+    options: FitOptions,
+    starts: Sequence[Sequence[tuple[float, float]]],
+    first: int,
+) -> list[Fit | InputError]:
+    """Return the fit of each curve, or why there can be none."""
     try:
-        fit = fit_points(points, material, options, starts=_list_starts(asked))
-        if options.compares(place):
-            fit = compare_families(points, fit, material, options)
+        fits = fit_batch(curves, material, options, starts=starts)
     except InputError as problem:
+        if len(curves) == 1:
+            return [problem]
+        parts = (([curve], [start], first + k) for k, (curve, start) in enumerate(zip(curves, starts, strict=True)))
+        return [_fit_all(one, material, options, start, place)[0] for one, start, place in parts]
+    return [
+        compare_families(points, fit, material, options) if options.compares(place) else fit
+        for place, (points, fit) in enumerate(zip(curves, fits, strict=True), first)
+    ]
+
+
+def _choose(asked: PredictionRow | InputError, fit: Fit | InputError) -> PredictionRow:
+    """Return the answer.
+
+    The fit is the better judge: it uses every point, its spectrum is free, and its chi-square tells whether the
+    material is one of this kind. So its values count where it applies, whatever the regressors say; where it does
+    not, nothing does, and both reasons are given.
+    """
+    if isinstance(fit, InputError):
         if isinstance(asked, InputError):
-            raise asked from problem
+            raise asked from fit
         return asked
     if isinstance(asked, InputError):
         if not fit.is_applicable and not np.isfinite(fit.values["a"]):
             raise _explain(asked, fit)
         return _report(fit, FIT, "" if fit.is_applicable else fit.reason, None)
-    row = asked
     if fit.is_applicable:
-        return _report(fit, BOTH if row.is_applicable and _agree(row, fit) else FIT, "", row)
-    reason = "; ".join(filter(None, (fit.reason, row.reason)))
-    return replace(row, is_applicable=False, reason=reason, source=MODEL, model=row, fit=fit)
+        return _report(fit, BOTH if asked.is_applicable and _agree(asked, fit) else FIT, "", asked)
+    reason = "; ".join(filter(None, (fit.reason, asked.reason)))
+    return replace(asked, is_applicable=False, reason=reason, source=MODEL, model=asked, fit=fit)
 
 
 def _list_starts(asked: PredictionRow | InputError) -> Sequence[tuple[float, float]]:

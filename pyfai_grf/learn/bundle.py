@@ -156,10 +156,7 @@ class Model:
             return self._ask(curves)
         options = options.complete(self.description.spectrum)
         kept = [leave_out(points, options) for points in curves]
-        rows = [
-            answer(points, self.material.name, options, asked, place)
-            for place, (points, asked) in enumerate(zip(curves, self._try(kept), strict=True), first)
-        ]
+        rows = answer(curves, self.material.name, options, self._try(kept), first)
         return Prediction.from_rows(rows)
 
     def _try(self, curves: Sequence[Points]) -> list[PredictionRow | InputError]:
@@ -167,7 +164,7 @@ class Model:
         try:
             return list(self._ask(curves))
         except InputError as problem:
-            return [problem] if len(curves) == 1 else [answer for curve in curves for answer in self._try([curve])]
+            return [problem] if len(curves) == 1 else [row for curve in curves for row in self._try([curve])]
 
     def _ask(self, curves: Sequence[Points]) -> Prediction:
         # the model to train instead, where one does not cover the range, is one of the same spectrum

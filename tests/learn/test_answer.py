@@ -13,7 +13,8 @@ from pyfai_grf.core.errors import InputError, QRangeError
 from pyfai_grf.core.records import Curve, Points, PredictionRow
 from pyfai_grf.features.points import clean_curve
 from pyfai_grf.fit.options import FitOptions
-from pyfai_grf.learn.answer import answer, leave_out
+from pyfai_grf.learn.answer import answer as answer_all
+from pyfai_grf.learn.answer import leave_out
 from pyfai_grf.learn.bundle import Model, load_model
 from pyfai_grf.theory.closed_form import expected_intensity
 
@@ -27,6 +28,12 @@ def measure(q: NDArray[np.float64] = Q, a: float = 3.0, spectrum: str = "roding2
     truth = expected_intensity(q, a, 0.3, spectrum=spectrum)
     truth = truth + 0.02 * truth[-1]
     return clean_curve(Curve(q, np.random.default_rng(1).normal(truth, 0.01 * truth), 0.01 * truth))
+
+
+def answer(points: Points, material: str, options: FitOptions, asked: PredictionRow | InputError) -> PredictionRow:
+    """Return the answer to one curve."""
+    (row,) = answer_all([points], material, options, [asked])
+    return row
 
 
 def say(a: float, porosity: float, half: float = 0.02, reason: str = "") -> PredictionRow:
@@ -89,6 +96,14 @@ def test_what_neither_can_tell_is_the_regressors_error_with_the_fits_reason() ->
 def test_the_regressors_answer_alone_where_a_fit_has_too_few_points() -> None:
     asked = say(3.0, 0.3)
     assert answer(measure(np.geomspace(0.05, 3, 15)), LOW, PINNED, asked) == asked
+
+
+def test_a_curve_that_cannot_be_fitted_does_not_stop_the_others() -> None:
+    asked = [say(3.0, 0.3), say(3.0, 0.3), say(4.0, 0.3)]
+    rows = answer_all([measure(), measure(np.geomspace(0.05, 3, 15)), measure(a=4.0)], LOW, PINNED, asked)
+    assert [row.fit is not None for row in rows] == [True, False, True]
+    assert rows[1] == asked[1]
+    assert rows[2].lower["a"] < 4.0 < rows[2].upper["a"]
 
 
 def test_points_are_left_out_before_the_regressors_see_them() -> None:
