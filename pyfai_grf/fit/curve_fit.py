@@ -29,7 +29,15 @@ from pyfai_grf.fit.search import (
     try_log_bins,
 )
 from pyfai_grf.fit.target import make_target
-from pyfai_grf.fit.verdict import Verdict, count_runs, judge_residual, measure_scatter, widen_variance
+from pyfai_grf.fit.verdict import (
+    Verdict,
+    count_runs,
+    find_correlation,
+    judge_residual,
+    judge_values,
+    measure_scatter,
+    widen_variance,
+)
 from pyfai_grf.theory.spectra import get_spectrum
 
 #: of a normal distribution, 90 % lie within that many standard deviations
@@ -229,7 +237,8 @@ def _conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored:
     names, derivatives = differentiate(problem, minimum)
     curve = minimum.amplitudes.curve
     # what counts is how the points scatter; what that does not explain is measured in the errors as they were given
-    wider = replace(target, variance=target.variance * measure_scatter(target, curve))
+    seen = replace(target, correlation=find_correlation(target, curve))
+    wider = replace(seen, variance=target.variance * measure_scatter(seen, curve))
     if (verdict := judge_residual(wider, curve, len(names))).is_applicable:
         target, problem = wider, replace(problem, target=wider)
     else:
@@ -306,6 +315,7 @@ def _describe(
     place = np.searchsorted(target.q_nm1, grid).clip(max=target.q_nm1.size - 1)
     same = target.q_nm1[place] == grid
     residual[same] = ((target.intensity - minimum.amplitudes.curve) / np.sqrt(target.point_variance))[place[same]]
+    verdict = judge_values(verdict, values, lower, upper, float(target.q_nm1[-1]))
     return Fit(
         values,
         errors,
