@@ -93,7 +93,7 @@ def fit_curve(
     upturn, background : bool
         Whether they are part of the curve.
     resolution : float, optional
-        Standard deviation of q, the same at every point.
+        Standard deviation of q, in either direction of the detector, the same at every point.
     spread : bool, optional
         Whether a has a spread; None: where the spectrum is fitted.
     exclude : sequence of (float, float)

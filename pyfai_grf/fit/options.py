@@ -29,7 +29,7 @@ class FitOptions:
         else a registered one such as "roding2022", without a spread unless ``spread`` is True. None: the one that a
         model was trained for, "fitted" without a model.
     upturn, background : whether a power law of q and a constant are part of the curve.
-    resolution_nm1 : standard deviation of q, the same at every point; None: none.
+    resolution_nm1 : standard deviation of q, in either direction of the detector; None: none.
     spread : whether a has a spread; None: where the spectrum is fitted.
     exclude_nm1 : ranges of q that are left out, such as ice rings.
     calibration_error : relative standard error of q, by distance and wavelength: a cannot be known better.

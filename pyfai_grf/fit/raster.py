@@ -86,11 +86,16 @@ def _place_nodes(q: FloatArray, resolution: float, has_log_bins: bool) -> tuple[
         offsets, weights = np.zeros((1, q.size)), np.ones((1, q.size))
     weights = weights * (q + offsets)  # as pixels are spread over a bin
     lowest = float(np.abs(q + offsets).min())
+    nodes = q + offsets
     if resolution:
-        x, w = np.polynomial.hermite_e.hermegauss(5)
-        offsets = (offsets[np.newaxis] + resolution * x[:, np.newaxis, np.newaxis]).reshape(-1, q.size)
-        weights = (weights[np.newaxis] * w[:, np.newaxis, np.newaxis]).reshape(-1, q.size)
-    nodes = np.maximum(np.abs(q + offsets), max(_FLOOR * lowest, q[-1] * np.exp(-_FARTHEST)))
+        # a beam is round: q is off along the ring as much as across it (Pedersen et al. 1990), which makes |q| larger
+        x, w = np.polynomial.hermite_e.hermegauss(9)
+        side = slice(x.size // 2, None)  # along the ring both sides are alike
+        across, along = (resolution * part.reshape(-1, 1, 1) for part in np.meshgrid(x, x[side]))
+        shares = np.outer(w[side] * np.where(np.arange(x.size)[side] == x.size // 2, 1, 2), w).reshape(-1, 1, 1)
+        nodes = np.hypot(nodes + across, along).reshape(-1, q.size)
+        weights = (shares * weights).reshape(-1, q.size)
+    nodes = np.maximum(np.abs(nodes), max(_FLOOR * lowest, q[-1] * np.exp(-_FARTHEST)))
     return nodes, weights / weights.sum(axis=0)
 
 

@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,10 @@ def measure(asked: str, spectrum: str, n: int, resolution: float, photons: float
         "spectrum_n": np.full(count, n),
     }
     nodes, weights = np.polynomial.hermite_e.hermegauss(6 if resolution else 1)
+    weights, truth_columns = weights / weights.sum(), (truth["a"], truth["porosity"])
     curves = sum(
-        weight * average_curves(Q + resolution * node, truth["a"], truth["porosity"], spectrum)
-        for node, weight in zip(nodes, weights / weights.sum(), strict=True)
+        weight * average_curves(np.hypot(Q + resolution * across, resolution * along), *truth_columns, spectrum)
+        for (across, along), weight in zip(product(nodes, nodes), np.outer(weights, weights).flat, strict=True)
     )
     curves += 0.02 * curves[:, -1:]
     measured, sigma = count_photons(curves, np.tile(Q, (count, 1)), np.full(count, photons), rng)

@@ -181,10 +181,10 @@ def test_near_one_half_the_interval_ends_there() -> None:
 
 
 def test_a_resolution_is_taken_into_account() -> None:
-    """Smeared by 0.03 per nm: known, the truth comes back; unknown, it is off or does not fit."""
-    x, w = np.polynomial.hermite_e.hermegauss(21)
-    smeared = [expected_intensity(np.abs(Q + 0.03 * node), 6.0, 0.3) for node in x]
-    curve = np.asarray(w @ np.array(smeared) / w.sum())
+    """Smeared by 0.03 per nm on the detector: known, the truth comes back; unknown, it is off or does not fit."""
+    x, w = np.polynomial.hermite_e.hermegauss(15)
+    smeared = [expected_intensity(np.hypot(Q + 0.03 * across, 0.03 * along), 6.0, 0.3) for across in x for along in x]
+    curve = np.asarray(np.outer(w, w).ravel() @ np.array(smeared) / w.sum() ** 2)
     curve = curve + 0.02 * curve[-1]
     check(fit_curve(Q, *measure(curve), resolution=0.03), a=6.0, porosity=0.3)
     ignored = fit_curve(Q, *measure(curve))

@@ -59,3 +59,11 @@ def test_a_resolution_does_not_reach_the_beam() -> None:
 def test_gaps_leave_steps_even() -> None:
     assert is_even(Q[(Q < 1) | (Q > 1.2)])
     assert not is_even(np.geomspace(0.1, 3, 50))
+
+
+def test_a_resolution_is_that_of_a_round_beam() -> None:
+    """A mean over q^2 on the detector's plane is q^2 + 2 r^2; over q^4, q^4 + 8 q^2 r^2 + 8 r^4 (Rice)."""
+    q = np.array([0.2, 0.26, 0.4, 0.9, 2.0])  # not even: no bins
+    raster = make_raster(q, 0.02)
+    np.testing.assert_allclose(raster.average(raster.nodes**2), q**2 + 2 * 0.02**2, rtol=1e-12)
+    np.testing.assert_allclose(raster.average(raster.nodes**4), q**4 + 8 * (q * 0.02) ** 2 + 8 * 0.02**4, rtol=1e-12)

@@ -50,7 +50,7 @@ def test_a_resolution_smears_a_peak() -> None:
     seen = target.raster.average(np.exp(-0.5 * ((target.raster.nodes - 2.0) / 0.1) ** 2))
     width = np.hypot(0.1, 0.05)
     wanted = 0.1 / width * np.exp(-0.5 * ((q - 2.0) / width) ** 2)
-    # five nodes of resolution; the weight by q shifts the peak by r^2 / q
+    # the nodes of the resolution; on the detector's plane it shifts the peak by r^2 / 2q
     np.testing.assert_allclose(seen, wanted, atol=0.02)
 
 
