@@ -107,7 +107,7 @@ def draw_own(rng: np.random.Generator) -> tuple[Own, FloatArray]:
 def draw_upturn(curve: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return a power law of q that crosses the plateau of ``curve`` between 0.02 and 0.15 per nm."""
     power, crossing = rng.uniform(2.5, 4.2), np.exp(rng.uniform(np.log(0.02), np.log(0.15)))
-    return np.asarray(curve[np.argmin(np.abs(Q - crossing))] * (Q / crossing) ** -power)
+    return curve[np.argmin(np.abs(Q - crossing))] * average_bins(lambda q: (q / crossing) ** -power)
 
 
 def _call(name: str, **values: Any) -> FloatArray:
