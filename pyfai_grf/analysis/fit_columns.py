@@ -6,6 +6,7 @@ import numpy as np
 
 from pyfai_grf.core.records import Fit, PredictionRow
 from pyfai_grf.fit.options import FitOptions
+from pyfai_grf.fit.verdict import warn_of_scale
 
 _PARTS = ("", "_lower", "_upper")
 #: a background below 0 is told where it is so many standard errors away from it, and this part of the material's
@@ -43,8 +44,9 @@ def describe_fit(row: PredictionRow) -> dict[str, float | str]:
 
 def list_warnings(fit: Fit) -> list[str]:
     """Return what a user should know of a fit: what other spectra make of the curve, and a background below 0."""
-    others = fit.describe_alternatives()
-    return [*([f"other spectra: {others}"] if others else []), *(_list_backgrounds(fit) if fit.is_applicable else [])]
+    others = "" if fit.is_applicable and fit.is_outdone else fit.describe_alternatives()  # else it is the reason
+    found = [f"other spectra: {others}"] if others else []
+    return [*found, *filter(None, [warn_of_scale(fit)]), *_list_backgrounds(fit)] if fit.is_applicable else found
 
 
 def _list_backgrounds(fit: Fit) -> list[str]:

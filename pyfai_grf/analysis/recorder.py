@@ -73,7 +73,7 @@ class Recorder:
         stated = {**settings, **describe_settings(self.options)}
         self.provenance: Provenance = _make_provenance(model, stated, command)
         self.done: list[Result] = []
-        self._asked = 0
+        self._place = 0
         self._outputs = outputs or Outputs()
         self._writers: list[ResultsWriter | TableWriter] = []
         self._stack = ExitStack()
@@ -96,8 +96,12 @@ class Recorder:
 
     def analyze(self, curve: Curve) -> Outcome:
         """Return what becomes of ``curve``, without writing it."""
-        self._asked += 1
-        return analyze_curve(self.model, curve, self.options, self._asked - 1)
+        outcome = analyze_curve(self.model, curve, self.options, self._place)
+        self._place += 1
+        fit = None if outcome.result is None else outcome.result.prediction.fit
+        if fit is not None and fit.is_outdone:
+            self._place = 0  # the next curve is probably no better described: other spectra are ranked for it too
+        return outcome
 
     def write(self, result: Result) -> None:
         """Append a row to the files; raises InputError if it cannot be written: the rows before stay."""

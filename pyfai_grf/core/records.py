@@ -158,9 +158,19 @@ class Fit:
         wide = [
             f"{name} {low:.3g} to {high:.3g}"
             for name, (low, high) in self.ranges.items()
-            if name in ("a", "porosity") and (low < self.lower[name] or high > self.upper[name])
+            if name in ("a", "porosity") and self._is_beyond(name, low, high)
         ]
         return "; ".join([*parts, *([f"{' and '.join(wide)} over {over}"] if wide else [])])
+
+    def _is_beyond(self, name: str, low: float, high: float) -> bool:
+        """Return whether ``low`` to ``high`` leaves the interval by more than half of its width."""
+        half = (self.upper[name] - self.lower[name]) / 2
+        return low < self.lower[name] - half or high > self.upper[name] + half
+
+    @property
+    def is_outdone(self) -> bool:
+        """Whether another spectrum describes the curve clearly better: the values of this one mean nothing then."""
+        return any(other.criterion < -NEAR and other.is_applicable for other in self.alternatives)
 
     @property
     def correlations(self) -> FloatArray:

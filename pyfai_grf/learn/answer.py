@@ -70,12 +70,16 @@ def _choose(asked: PredictionRow | InputError, fit: Fit | InputError) -> Predict
 
     The fit is the better judge: it uses every point, its spectrum is free, and its chi-square tells whether the
     material is one of this kind. So its values count where it applies, whatever the regressors say; where it does
-    not, nothing does, and both reasons are given.
+    not, or where another spectrum is known to describe the curve better, nothing does, and the reasons are given.
     """
     if isinstance(fit, InputError):
         if isinstance(asked, InputError):
             raise asked from fit
         return asked
+    if fit.is_applicable and fit.is_outdone:
+        row = None if isinstance(asked, InputError) else asked
+        outdone = f"{fit.describe_alternatives()}: it is not of the kind that was fitted, fit that spectrum instead"
+        return replace(_report(fit, FIT, outdone, row), is_applicable=False)
     if isinstance(asked, InputError):
         if not fit.is_applicable and not np.isfinite(fit.values["a"]):
             raise _explain(asked, fit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,5 +72,9 @@ def test_what_other_spectra_make_of_the_curve_is_said() -> None:
     assert "matern:nu=" in str(columns["near_spectra"])
     # the porosity of the true family is known to 0.01
     assert columns["porosity_lowest"] - 0.02 <= 0.3 <= columns["porosity_highest"] + 0.02  # type: ignore[operator]
-    (warning, *_) = list_warnings(fit)
-    assert warning.startswith("other spectra: matern:nu=")
+    # one that is better is a reason, not a warning
+    assert fit.is_outdone
+    assert fit.describe_alternatives().startswith("matern:nu=")
+    assert not [text for text in list_warnings(fit) if "matern" in text]
+    near = replace(fit, alternatives=(replace(fit.alternatives[0], criterion=0.0, values={"porosity": 0.01}),))
+    assert list_warnings(near)[0].startswith("other spectra: ")

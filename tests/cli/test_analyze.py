@@ -22,7 +22,17 @@ Run = Callable[..., Any]
 
 def test_analyze_writes_all_that_it_is_asked_for(run: Run, frames: Path, small_bundle: Path, tmp_path: Path) -> None:
     where = ("-o", tmp_path / "my out.h5", "--csv", tmp_path / "out.csv", "--plot", tmp_path / "out.png")
-    command = ["analyze", frames / "good_*.edf", "--poni", frames / "setup.poni", "--material", small_bundle, *where]
+    command = [
+        "analyze",
+        frames / "good_*.edf",
+        "--poni",
+        frames / "setup.poni",
+        "--material",
+        small_bundle,
+        *where,
+        "--compare",
+        "0",
+    ]
     done = run(*command)
     assert (done.status, done.complaints) == (0, [])
     # three frames, one line: no mask is given
