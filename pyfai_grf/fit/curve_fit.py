@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.errors import InputError
@@ -15,7 +15,8 @@ from pyfai_grf.core.parameters import Material, get_material
 from pyfai_grf.core.records import Curve, Fit, Points
 from pyfai_grf.core.units import parse_q_unit
 from pyfai_grf.features.points import clean_curve, fill_masked, select_points, select_window
-from pyfai_grf.fit.family import PARAMETERS, Family, Shape
+from pyfai_grf.fit.family import Family, Shape
+from pyfai_grf.fit.intervals import read_parameters
 from pyfai_grf.fit.options import CALIBRATION_ERROR, DEFAULT_FIT, FITTED, FitOptions
 from pyfai_grf.fit.search import (
     Minimum,
@@ -30,6 +31,7 @@ from pyfai_grf.fit.search import (
 )
 from pyfai_grf.fit.target import make_target
 from pyfai_grf.fit.verdict import (
+    MODEL_ERROR,
     Verdict,
     count_runs,
     find_correlation,
@@ -40,8 +42,6 @@ from pyfai_grf.fit.verdict import (
 )
 from pyfai_grf.theory.spectra import get_spectrum
 
-#: of a normal distribution, 90 % lie within that many standard deviations
-_INTERVAL = 1.6449
 #: fewer points do not tell scale, background, upturn and shape apart
 _FEWEST = 20
 #: a length known to less than a factor of 1.5 is none
@@ -243,10 +243,15 @@ def _conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored:
         target, problem = wider, replace(problem, target=wider)
     else:
         verdict = judge_residual(target, curve, len(names))
+    if verdict.is_applicable and not target.has_noise:  # nothing says how right a curve is that was computed
+        reason = f"the curve has no noise: intervals are those of an error of {MODEL_ERROR:.1%}"
+        verdict = replace(verdict, model_error=MODEL_ERROR, reason=reason)
+    if options.upturn and "amplitude" not in names:  # one of 0 may be a little more
+        names, rise = (*names, "amplitude"), (target.q_nm1 / target.q_nm1[0]) ** -minimum.power
+        derivatives = np.concatenate([derivatives, rise[np.newaxis]])
     variance = widen_variance(target, minimum.amplitudes.curve, verdict.model_error)
     scaled = derivatives / np.sqrt(variance)
     covariance = _invert(scaled @ scaled.T)
-    covariance[0, 0] += options.calibration_error**2  # of ln a
     drawn = (grid, *draw_parts(problem, minimum, grid))
     fit = _describe(problem, minimum, names, covariance, verdict, is_mirrored, options, drawn)
     missing = _find_missing(problem, covariance)
@@ -289,38 +294,22 @@ def _describe(
     options: FitOptions,
     drawn: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
 ) -> Fit:
-    deviation = dict(zip(names, np.sqrt(np.diag(covariance)), strict=True))
-    values, lower, upper, errors = {}, {}, {}, {}
-
-    def add(name: str, middle: float, ends: tuple[float, float]) -> None:
-        values[name], (lower[name], upper[name]) = float(middle), sorted(map(float, ends))
-        errors[name] = (upper[name] - lower[name]) / (2 * _INTERVAL)
-
-    shape, half = minimum.shape, {name: _INTERVAL * value for name, value in deviation.items()}
-    add("a", shape.a, (np.exp(shape.log_a - half["log_a"]), np.exp(min(shape.log_a + half["log_a"], 700.0))))
-    porosity = [float(ndtr(-np.sqrt(max(u, 0.0)))) for u in (shape.u, shape.u - half["u"], shape.u + half["u"])]
-    middle, *ends = [1 - p for p in porosity] if is_mirrored else porosity
-    add("porosity", middle, (ends[0], ends[1]))
-    if "inverse_n" in half:
-        span = shape.inverse_n - half["inverse_n"], shape.inverse_n + half["inverse_n"]
-        low, high = problem.family.bounds["inverse_n"]
-        middle, *ends = map(problem.family.read_parameter, (shape.inverse_n, max(span[0], low), min(span[1], high)))
-        add(PARAMETERS[problem.family.form], middle, (ends[0], ends[1]))
-    if "variance" in half:
-        span = max(shape.variance - half["variance"], 0.0), shape.variance + half["variance"]
-        add("spread", np.sqrt(shape.variance), (np.sqrt(span[0]), np.sqrt(span[1])))
+    error = options.calibration_error
+    found = read_parameters(problem.family, minimum.shape, names, covariance, is_mirrored, error)
+    covariance = covariance.copy()
+    covariance[0, 0] += error**2  # of ln a, as it is of ln q
     target = problem.target
     grid, curve, background, upturn = drawn
     residual = np.full(grid.shape, np.nan)
     place = np.searchsorted(target.q_nm1, grid).clip(max=target.q_nm1.size - 1)
     same = target.q_nm1[place] == grid
     residual[same] = ((target.intensity - minimum.amplitudes.curve) / np.sqrt(target.point_variance))[place[same]]
-    verdict = judge_values(verdict, values, lower, upper, float(target.q_nm1[-1]))
+    verdict = judge_values(verdict, found.values, found.lower, found.upper, float(target.q_nm1[-1]))
     return Fit(
-        values,
-        errors,
-        lower,
-        upper,
+        found.values,
+        found.errors,
+        found.lower,
+        found.upper,
         verdict.chi2,
         grid,
         curve,

@@ -14,6 +14,8 @@ from pyfai_grf.fit.raster import Raster, is_even, make_raster
 #: the logarithm of the variance is averaged over so many points to either side, no farther than that in ln q: weights
 #: must not follow each point's own noise
 _SMOOTHED, _NEAR = 7, 0.1
+#: no point is known better than that part of it; a curve whose points all are said to be has no noise
+_EXACT = 1e-4
 #: a point whose error is so many times those of its neighbours is said to be hardly known, and is
 _HARDLY_KNOWN = 5.0
 
@@ -40,6 +42,11 @@ class Target:
         """(Q,) how a single point scatters: ``variance`` is that of means over many, larger where neighbours agree."""
         return np.asarray(self.variance / (1.0 + 2.0 * self.correlation))
 
+    @property
+    def has_noise(self) -> bool:
+        """Whether there is any that errors could be told from."""
+        return bool(np.median(self.variance - (1.01 * _EXACT * self.intensity) ** 2) > 0)
+
 
 def make_target(points: Points, resolution: float | None = None) -> Target:
     """Return the target of a fit: variances without each point's own noise, and the average over bins.
@@ -52,6 +59,7 @@ def make_target(points: Points, resolution: float | None = None) -> Target:
     own = points.sigma**2
     variance = np.exp(_smooth(np.log(q), np.log(own)))
     variance = np.where(own > _HARDLY_KNOWN**2 * variance, own, variance)
+    variance = np.maximum(variance, (_EXACT * points.intensity) ** 2)
     correlation = estimate_correlation(q, points.intensity)
     return Target(points.intensity, variance, make_raster(q, resolution), correlation)
 
