@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfftn
 from scipy.interpolate import CubicSpline
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.frames.frame import make_frame
 from pyfai_grf.learn.examples import count_photons, draw_pixels
 from pyfai_grf.reduce.reducer import Bins, Reducer, ReductionSettings
+from pyfai_grf.simulation.structure import make_structure
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity
 from pyfai_grf.virtual_instrument.exposure import (
     expose,
@@ -42,6 +44,8 @@ SPREAD_HIGH, _NO_SPREAD = 0.3, 1 / 3
 LOG10_UPTURN, POWER_RANGE, BACKGROUND_HIGH = (-2.0, 0.5), (2.5, 4.2), 0.1
 #: behind the beamstop an upturn does not go on
 _BEHIND = 0.02
+#: boxes of voxels whose structures are simulated: so many for a curve, of shells of the discrete wave vectors
+_BOX, _VOXEL_NM, _BOXES, _SHELLS, _BOX_EXPONENTS = 128, 0.5, 16, 24, (5, 8, 12)
 #: exponents are few, for each costs half a second
 _EXPONENTS = 50
 _X = 0.5 * np.sinh(np.arange(0.0, 7.2, 0.012))
@@ -110,8 +114,11 @@ def draw_curve(material: Material, form: FormFactor, q: FloatArray) -> FloatArra
     return np.asarray(curve + material.upturn * first * (q / ends[0]) ** -material.power)
 
 
-def draw_materials(count: int, seed: int, grid: str | None = None) -> list[Material]:
-    """Return ``count`` materials of the population, ordered by their exponent; all on one ``grid``, if it is given."""
+def draw_materials(count: int, seed: int, grid: str | None = None, is_published: bool = False) -> list[Material]:
+    """Return ``count`` materials of the population, ordered by their exponent.
+
+    All on one ``grid``, if it is given; with the published spectrum, n = 8 and no spread, if ``is_published``.
+    """
     rng = np.random.default_rng([seed, 20])
     low, high = INVERSE_N_RANGE
     inverse_n = low + (high - low) * (np.arange(_EXPONENTS) + rng.random(_EXPONENTS)) / _EXPONENTS
@@ -123,8 +130,8 @@ def draw_materials(count: int, seed: int, grid: str | None = None) -> list[Mater
             Material(
                 float(np.exp(rng.uniform(*np.log(A_RANGE)))) / GRIDS[place][1],
                 float(rng.uniform(*POROSITY_RANGE)),
-                float(1 / inverse_n[k * _EXPONENTS // count]),
-                float(rng.uniform(0.0, SPREAD_HIGH)) if rng.random() > _NO_SPREAD else 0.0,
+                8.0 if is_published else float(1 / inverse_n[k * _EXPONENTS // count]),
+                float(rng.uniform(0.0, SPREAD_HIGH)) if rng.random() > _NO_SPREAD and not is_published else 0.0,
                 float(10 ** rng.uniform(*LOG10_UPTURN)) if rng.random() < 0.5 else 0.0,
                 float(rng.uniform(*POWER_RANGE)),
                 float(rng.uniform(0.0, BACKGROUND_HIGH)),
@@ -148,9 +155,9 @@ def attach_forms(materials: list[Material]) -> Iterator[tuple[Material, FormFact
         start = end
 
 
-def measure_cases(count: int, seed: int, has_noise: bool = True) -> Iterator[Case]:
+def measure_cases(count: int, seed: int, has_noise: bool = True, is_published: bool = False) -> Iterator[Case]:
     """Yield ``count`` curves of the population: photons on detectors, whole rings and in step scans."""
-    for k, (material, form) in enumerate(attach_forms(draw_materials(count, seed))):
+    for k, (material, form) in enumerate(attach_forms(draw_materials(count, seed, None, is_published))):
         rng = np.random.default_rng([seed, 21, k])
         q = GRIDS[material.grid][0]
         curve = average_bins(material, form, q)
@@ -172,6 +179,35 @@ def expose_cases(count: int, seed: int) -> Iterator[Case]:
         reduced = reducer.reduce(make_frame(frame))
         sigma = np.full(reduced.q_nm1.shape, np.nan) if reduced.sigma is None else reduced.sigma
         yield Case(material, reduced.q_nm1, reduced.intensity, sigma)
+
+
+def simulate_cases(count: int, seed: int) -> Iterator[Case]:
+    """Yield ``count`` curves of simulated structures: the mean of some boxes, and the scatter of their wave vectors."""
+    rng = np.random.default_rng([seed, 22])
+    index = np.fft.fftfreq(_BOX, 1 / _BOX)
+    radius = np.sqrt(sum(part**2 for part in np.meshgrid(index, index, index[: _BOX // 2 + 1], indexing="ij")))
+    shell = np.rint(radius).astype(int).ravel()
+    modes = np.bincount(shell)[1 : _SHELLS + 1]
+    q = np.bincount(shell, radius.ravel())[1 : _SHELLS + 1] / modes * 2 * np.pi / (_BOX * _VOXEL_NM)
+    for k in range(count):
+        material = Material(rng.uniform(2.5, 4.0), rng.uniform(0.1, 0.45), float(rng.choice(_BOX_EXPONENTS)), 0.0)
+        total = np.zeros(_SHELLS)
+        for box in range(_BOXES):
+            labels = make_structure(
+                material.a,
+                material.porosity,
+                shape=_BOX,
+                voxel_size=_VOXEL_NM,
+                seed=[seed, k, box],  # type: ignore[arg-type]
+                device="cpu",
+                smoothing=0.0,
+                spectrum=f"power:n={material.spectrum_n:g}",
+            )
+            square = np.abs(rfftn(labels.astype(np.float32))) ** 2
+            total += np.bincount(shell, square.ravel())[1 : _SHELLS + 1]
+        intensity = total / (modes * _BOXES)
+        # the modes of the half that is kept, and a few of its plane twice
+        yield Case(material, q, intensity, intensity / np.sqrt(modes * _BOXES))
 
 
 def average_bins(material: Material, form: FormFactor, q: FloatArray) -> FloatArray:
