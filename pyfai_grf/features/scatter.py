@@ -27,6 +27,8 @@ _FEWEST_COUNTED, _WIDER = 8, 155
 # of the differences that tell a correlation; the factor by which those of twice the order may scatter less; the fewest
 # points for it (their error is 0.08 at 500), and the smallest correlation that is not taken for none
 _ORDER, _SHAPELESS, _FEWEST_FOR_CORRELATION, _SMALLEST_CORRELATION = 4, 1.25, 300, 0.25
+# fewer points than three windows have errors that differ within one
+_FEWEST_FOR_WINDOWS = 93
 # no curve is known better than this: single precision
 _LEAST_RELATIVE = 1e-7
 
@@ -82,11 +84,24 @@ def compare_sigma(q: FloatArray, intensity: FloatArray, sigma: FloatArray, order
     A shoulder of few points counts as scatter for order 3, hardly for 6. 1 where a window holds too few counts.
     Raises InputError as ``estimate_sigma``.
     """
+    if len(q) < _FEWEST_FOR_WINDOWS:
+        return _compare_differences(q, intensity, sigma, order)
     scatter = estimate_sigma(q, intensity, order=order)
     size = min(_WINDOW, len(q) - (len(q) + 1) % 2)
     ratio = scatter / median_filter(sigma, size=size, mode="nearest")
     # where next to nothing was counted there is no scatter to compare with
     return np.where(_is_telling(intensity), ratio, 1.0)
+
+
+def _compare_differences(q: FloatArray, intensity: FloatArray, sigma: FloatArray, order: int) -> FloatArray:
+    """Return (Q,) how many times larger differences are than their errors, by the median of a window of 31.
+
+    A window of few points reaches from a knee to its tail: errors may differ by a factor of 100 in it.
+    """
+    coefficients = _make_difference(q, order)
+    count = len(q) - order
+    expected = np.sqrt(sum(coefficients[k] ** 2 * sigma[k : count + k] ** 2 for k in range(order + 1)))
+    return _scan_median(np.abs(_apply(coefficients, intensity)) / expected, len(q))
 
 
 def estimate_correlation(q: FloatArray, intensity: FloatArray) -> float:
