@@ -79,3 +79,19 @@ def test_too_few_points_and_points_in_disorder():
         estimate_sigma(GRID[:5], GRID[:5])
     with pytest.raises(InputError, match="q must increase"):
         estimate_sigma(GRID[::-1], GRID)
+
+
+@pytest.mark.parametrize("count", [20, 40, 80])
+def test_right_errors_of_few_points_are_right_though_they_differ_a_hundredfold(count):
+    """A step scan: as many photons per intensity at every q, 1e7 at the first and a handful at the last."""
+    rng = np.random.default_rng(3)
+    q = np.geomspace(0.04, 3.0, count)
+    truth = expected_intensity(q, 4.0, 0.3)
+    per_unit = 1e7 / truth[0]
+    sigma = np.sqrt(truth / per_unit)
+    smooth = rng.normal(0.0, 1.0, (20, count)) * sigma  # without the curve's own shape, which counts as scatter
+    ratio = np.array([compare_sigma(q, noise, sigma) for noise in smooth])
+    assert np.ptp(np.log10(sigma / truth)) > 2
+    # a window of 17 differences or more knows it to 0.45, their mean over 20 draws to 0.1
+    assert np.abs(ratio.mean(axis=0) - 1).max() < 0.35
+    assert np.mean(ratio < 0.4) < 0.02

@@ -77,3 +77,28 @@ def test_an_upturn_of_zero_may_be_a_little_more() -> None:
     assert "amplitude" not in measure_room(FREE, Shape(1.0, 0.25), none.names)
     assert some.values["porosity"] == pytest.approx(none.values["porosity"], abs=1e-3)
     assert some.errors["porosity"] > none.errors["porosity"]
+
+
+def test_a_curve_without_noise_is_known_as_well_as_a_model_is() -> None:
+    q = np.linspace(0.04, 3.0, 500)
+    curve = expected_intensity(q, 3.0, 0.3)
+    fit = fit_curve(q, curve + 0.02 * curve[-1], calibration_error=0.0)
+    assert fit.is_applicable
+    assert fit.model_error == 0.01
+    assert fit.reason == "the curve has no noise: intervals are those of an error of 1.0%"
+    assert fit.values["a"] == pytest.approx(3.0, rel=1e-3)
+    # a smooth error of 1 % with 20 independent parts: no better than 1 % over the root of 20, for what it tells of a
+    assert 0.05 * 0.01 < fit.errors["a"] / 3.0 < 0.02
+    assert fit.lower["porosity"] < 0.3 < fit.upper["porosity"]
+
+
+def test_forty_points_of_a_step_scan_are_fitted_with_their_own_errors() -> None:
+    rng = np.random.default_rng(4)
+    q = np.geomspace(0.04, 3.0, 40)
+    curve = expected_intensity(q, 4.0, 0.3)
+    per_unit = 1e7 / curve.sum()
+    sigma = np.sqrt(curve / per_unit)
+    fit = fit_curve(q, rng.normal(curve, sigma), sigma)
+    assert fit.is_applicable
+    # 33 degrees of freedom know it to 0.25
+    assert fit.chi2 == pytest.approx(1.0, abs=0.9)
