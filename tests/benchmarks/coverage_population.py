@@ -80,6 +80,7 @@ class Case:
     q_nm1: FloatArray
     intensity: FloatArray
     sigma: FloatArray
+    weight: FloatArray | None = None
 
 
 class FormFactor:
@@ -171,14 +172,14 @@ def expose_cases(count: int, seed: int) -> Iterator[Case]:
     instrument = make_instrument(make_exposure_geometry(), seed)
     q = GRIDS["500 bins"][0]
     reducer = Reducer(ReductionSettings(instrument.integrator, mask=instrument.mask, bins=Bins(q[0], q[1] - q[0])))
-    fine = np.linspace(_BEHIND, measure_corner(instrument.integrator) + 0.01, 4000)
+    fine = np.linspace(_BEHIND, measure_corner(instrument.integrator) + 0.01, 20000)
     for k, (material, form) in enumerate(attach_forms(draw_materials(count, seed, "500 bins"))):
         curve = draw_curve(material, form, fine)
         whole = np.concatenate([[0.0], fine]), np.concatenate([curve[:1], curve])
         frame = next(expose(instrument, project_curve(instrument, *whole, material.counts), 1, seed + k))
         reduced = reducer.reduce(make_frame(frame))
         sigma = np.full(reduced.q_nm1.shape, np.nan) if reduced.sigma is None else reduced.sigma
-        yield Case(material, reduced.q_nm1, reduced.intensity, sigma)
+        yield Case(material, reduced.q_nm1, reduced.intensity, sigma, reduced.weight)
 
 
 def simulate_cases(count: int, seed: int) -> Iterator[Case]:

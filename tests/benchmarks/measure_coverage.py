@@ -25,11 +25,13 @@ from scipy.special import ndtri
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.provenance import collect_versions
-from pyfai_grf.core.records import Fit
+from pyfai_grf.core.records import Curve, Fit
+from pyfai_grf.features.points import clean_curve
 from pyfai_grf.fit.calibration import FREE, Calibration, find_reach, find_state
-from pyfai_grf.fit.curve_fit import fit_curve
+from pyfai_grf.fit.curve_fit import fit_points
 from pyfai_grf.fit.family import Family, Shape
 from pyfai_grf.fit.intervals import measure_room
+from pyfai_grf.fit.options import FitOptions
 from tests.benchmarks.coverage_population import (
     Case,
     Material,
@@ -103,11 +105,10 @@ class Row:
 
 def fit_cases(cases: Iterable[Case], has_sigma: bool = True, spectrum: str = "fitted") -> list[Row]:
     """Return the fits; the truth knows its q exactly."""
-    rows = []
+    rows, options = [], FitOptions(spectrum, calibration_error=0.0)
     for case in cases:
-        sigma = case.sigma if has_sigma else None
-        fit = fit_curve(case.q_nm1, case.intensity, sigma, spectrum=spectrum, calibration_error=0.0)
-        rows.append(Row(case.material, fit))
+        curve = Curve(case.q_nm1, case.intensity, case.sigma if has_sigma else None, case.weight)
+        rows.append(Row(case.material, fit_points(clean_curve(curve), options=options)))
     return rows
 
 

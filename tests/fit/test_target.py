@@ -79,3 +79,18 @@ def test_only_logarithmic_points_may_be_logarithmic_bins() -> None:
     assert widen_bins(make_target(make(Q, Q**-2, 0.01 * Q**-2))) is None
     uneven = np.sort(np.random.default_rng(1).uniform(0.1, 3, 60))
     assert widen_bins(make_target(make(uneven, uneven**-2, 0.01 * uneven**-2))) is None
+
+
+def test_pixels_that_do_not_lie_evenly_in_a_bin_are_part_of_the_variance() -> None:
+    """Over many draws of N pixels in a bin the mean of a slope scatters by slope x step / sqrt(12 N)."""
+    q = np.linspace(0.04, 3.0, 200)
+    slope, step, pixels = -5.0, q[1] - q[0], 50
+    intensity = 20.0 + slope * q
+    means = slope * np.random.default_rng(2).uniform(-step / 2, step / 2, (4000, pixels)).mean(axis=1)
+    points = Points(q, intensity, 1e-3 * np.ones(q.size), weight=np.full(q.size, float(pixels)))
+    plain = make_target(Points(q, intensity, points.sigma)).variance
+    # a variance of 4000 draws is known to 2.2 %
+    np.testing.assert_allclose(make_target(points).variance - plain, means.var(), rtol=0.08)
+    # weights that are no numbers of pixels say nothing of them
+    few = Points(q, intensity, points.sigma, weight=np.full(q.size, 1e-3))
+    np.testing.assert_array_equal(make_target(few).variance, plain)
