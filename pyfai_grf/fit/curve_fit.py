@@ -254,18 +254,21 @@ def _conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored:
     covariance = _invert(scaled @ scaled.T)
     drawn = (grid, *draw_parts(problem, minimum, grid))
     fit = _describe(problem, minimum, names, covariance, verdict, is_mirrored, options, drawn)
-    missing = _find_missing(problem, covariance)
+    missing = _find_missing(problem, covariance, fit.is_applicable)
     return replace(_forget(fit), is_applicable=False, reason=missing) if missing else fit
 
 
-def _find_missing(problem: Problem, covariance: FloatArray) -> str:
-    """Return why the parameters cannot be told from these points at all, "" where they can."""
+def _find_missing(problem: Problem, covariance: FloatArray, is_described: bool) -> str:
+    """Return why the parameters cannot be told from these points at all, "" where they can.
+
+    What nothing describes (not ``is_described``) has a reason of its own, whatever its values are worth.
+    """
     q = problem.target.q_nm1
     seen = f"between {q[0]:.3g} and {q[-1]:.3g} per nm"
     if judge_residual(problem.target, draw_without(problem), 3).model_error == 0:
         rest = "a power law and a flat background" if problem.has_upturn else "a flat background"
         return f"{rest} describe the curve {seen} as well: no shoulder is seen"
-    if np.sqrt(covariance[0, 0]) > _UNKNOWN:  # of ln a
+    if is_described and np.sqrt(covariance[0, 0]) > _UNKNOWN:  # of ln a
         return f"no shoulder lies {seen}: a cannot be told"
     return ""
 

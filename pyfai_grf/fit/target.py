@@ -14,6 +14,9 @@ from pyfai_grf.fit.raster import Raster, is_even, make_raster
 #: the logarithm of the variance is averaged over so many points to either side, no farther than that in ln q: weights
 #: must not follow each point's own noise
 _SMOOTHED, _NEAR = 7, 0.1
+#: nor is one known better than its neighbours by more than that: in the empty tail of a sparse curve errors that were
+#: taken from a few zeros are hardly above 0, and a single count would decide the fit
+_KNOWN_BEST = 0.4
 #: no point is known better than that part of it; a curve whose points all are said to be has no noise
 _EXACT = 1e-4
 #: weights that are all smaller are no numbers of pixels
@@ -59,7 +62,7 @@ def make_target(points: Points, resolution: float | None = None) -> Target:
     """
     q = points.q_nm1
     own = points.sigma**2
-    variance = np.exp(_smooth(np.log(q), np.log(own)))
+    variance = np.maximum(np.exp(_smooth(np.log(q), np.log(own))), _KNOWN_BEST**2 * _average(np.log(q), own))
     variance = np.where(own > _HARDLY_KNOWN**2 * variance, own, variance)
     variance = np.maximum(variance, (_EXACT * points.intensity) ** 2) + _measure_misplacement(points)
     correlation = estimate_correlation(q, points.intensity)
@@ -89,6 +92,14 @@ def widen_bins(target: Target) -> Target | None:
     if is_even(raster.q_nm1) or not is_even(np.log(raster.q_nm1)):
         return None
     return replace(target, raster=make_raster(raster.q_nm1, raster.resolution, has_log_bins=True))
+
+
+def _average(log_q: FloatArray, values: FloatArray) -> FloatArray:
+    """Return means over all neighbours that are near in ln q; 0 where these are few."""
+    first = np.searchsorted(log_q, log_q - _NEAR)
+    end = np.searchsorted(log_q, log_q + _NEAR, side="right")
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    return np.where(end - first > 2 * _SMOOTHED, (total[end] - total[first]) / (end - first), 0.0)
 
 
 def _smooth(log_q: FloatArray, values: FloatArray) -> FloatArray:

@@ -37,7 +37,7 @@ GRIDS = {
 }
 _GRID_PARTS = (0.7, 0.1, 0.1, 0.1)
 #: of the population: a on the usual grid (log-uniform, nm), porosity, 1/n and log10 of the photons (uniform)
-A_RANGE, POROSITY_RANGE, INVERSE_N_RANGE, LOG10_COUNTS = (1.0, 8.0), (0.05, 0.5), (1 / 16, 1 / 4), (5.5, 9.0)
+A_RANGE, POROSITY_RANGE, INVERSE_N_RANGE, LOG10_COUNTS = (1.0, 8.0), (0.05, 0.5), (1 / 16, 1 / 4), (4.8, 9.0)
 #: the spread of a, 0 in a third; the upturn at the first q in parts of the curve there (log10), 0 in a half, and its
 #: exponent; the background in parts of the last point
 SPREAD_HIGH, _NO_SPREAD = 0.3, 1 / 3

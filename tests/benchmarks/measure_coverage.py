@@ -44,7 +44,7 @@ from tests.benchmarks.coverage_population import (
 OUTPUTS = ("a", "porosity", "spectrum_n", "spread")
 _FITTED = ("log_a", "u", "inverse_n", "variance")
 #: what divides the standard errors of u: about as many cases in each cell
-_EDGES = (0.004, 0.012, 0.04)
+_EDGES = (0.004, 0.012, 0.04, 0.12)
 _LEVEL, _FEWEST = 0.9, 20
 _CALIBRATION_SEED, _TEST_SEED = 1, 2
 _ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def list_cells(materials: list[Material], rows: Sequence[Row]) -> Iterator[tuple
     """Yield names and members (N,) of the cells: all, thirds of each parameter, decades, grids, bounds."""
     yield "all", np.ones(len(materials), bool)
     counts = np.log10(stack_column(materials, "counts"))
-    for low, high in ((5.5, 6.0), (6.0, 7.0), (7.0, 8.0), (8.0, 9.0)):
+    for low, high in ((4.8, 5.5), (5.5, 6.0), (6.0, 7.0), (7.0, 8.0), (8.0, 9.0)):
         yield f"10^{low:g} to 10^{high:g} photons", (counts >= low) & (counts < high)
     columns: dict[str, tuple[str, Callable[[Material], float]]] = {
         "a (usual grid)": ("", lambda m: m.a * m.scale),

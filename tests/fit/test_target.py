@@ -34,6 +34,19 @@ def test_a_step_scan_is_taken_at_its_points() -> None:
     np.testing.assert_allclose(target.variance, (0.01 * q**-2) ** 2, rtol=1e-12)
 
 
+def test_no_point_is_known_much_better_than_its_neighbours() -> None:
+    """The end of a sparse curve: a dozen empty bins, whose scatter says that they are known exactly."""
+    sigma = np.full(Q.size, 0.01)
+    sigma[-12:] = 1e-9
+    variance = make_target(make(Q, np.ones_like(Q), sigma)).variance
+    assert np.all(variance[-12:] > 0.1e-4)
+    assert variance[250] == pytest.approx(1e-4, rel=1e-9)
+    # where points are far apart, each stands for itself
+    q = np.geomspace(0.02, 5, 60)
+    steep = np.geomspace(1, 1e-6, 60)
+    assert make_target(make(q, steep, 0.01 * steep)).variance[-1] == pytest.approx((0.01 * steep[-1]) ** 2)
+
+
 def test_a_point_that_is_said_to_be_hardly_known_counts_for_little() -> None:
     """Weights do not follow each point's own noise, but a hole that was filled with a guess says so in its error."""
     sigma = np.full(Q.size, 0.01)
