@@ -13,10 +13,10 @@ from pyfai_grf.fit.raster import Raster, is_even, make_raster
 
 #: the logarithm of the variance is averaged over so many points to either side, no farther than that in ln q: weights
 #: must not follow each point's own noise
-_SMOOTHED, _NEAR = 7, 0.1
+_SMOOTHED, _NEAR = 25, 0.1
 #: nor is one known better than its neighbours by more than that: in the empty tail of a sparse curve errors that were
 #: taken from a few zeros are hardly above 0, and a single count would decide the fit
-_KNOWN_BEST = 0.4
+_KNOWN_BEST, _MANY = 0.4, 15
 #: no point is known better than that part of it; a curve whose points all are said to be has no noise
 _EXACT = 1e-4
 #: weights that are all smaller are no numbers of pixels
@@ -99,7 +99,7 @@ def _average(log_q: FloatArray, values: FloatArray) -> FloatArray:
     first = np.searchsorted(log_q, log_q - _NEAR)
     end = np.searchsorted(log_q, log_q + _NEAR, side="right")
     total = np.concatenate([[0.0], np.cumsum(values)])
-    return np.where(end - first > 2 * _SMOOTHED, (total[end] - total[first]) / (end - first), 0.0)
+    return np.where(end - first > _MANY, (total[end] - total[first]) / (end - first), 0.0)
 
 
 def _smooth(log_q: FloatArray, values: FloatArray) -> FloatArray:

@@ -53,7 +53,7 @@ def test_a_point_that_is_said_to_be_hardly_known_counts_for_little() -> None:
     sigma[[100, 250]] = 1.0, 0.02
     target = make_target(make(Q, np.ones_like(Q), sigma))
     assert target.variance[100] == 1.0
-    assert target.variance[250] == pytest.approx(1e-4 * 4 ** (1 / 15), rel=1e-9)  # twice: the mean of 15 logarithms
+    assert target.variance[250] == pytest.approx(1e-4 * 4 ** (1 / 49), rel=1e-9)  # twice: the mean of 49 logarithms
 
 
 def test_a_resolution_smears_a_peak() -> None:
