@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from pyfai_grf.core.parameters import MATERIALS
+    from pyfai_grf.fit.performance import load_performance
     from pyfai_grf.learn.bundle import find_bundled, load_model
     from pyfai_grf.learn.evaluate import describe_model
 
@@ -27,6 +28,12 @@ def run(options: argparse.Namespace) -> int:
             json.dumps([dict(m.to_json(), bundle_sha256=m.sha256) for m in models], ensure_ascii=False, indent=1)
         )
         return 0
+    if any(model.has_fit for model in models):
+        reached = load_performance()
+        print_text(
+            f"What the fit behind the two-phase models for measured samples reaches, on {reached.population}:\n"
+            f"{reached.format_table()}\n\nThe regressors, which find the place for it, and those that have no fit:\n"
+        )
     for model in models:
         print_text(describe_model(model) + "\n")
     if not options.bundles:

@@ -24,6 +24,8 @@ _BELIEVED, _DISBELIEVED_PART = (0.4, 2.5), 0.1
 #: a curve of which this part scatters less than errors can be believed for has been smoothed; a sparse frame's errors
 #: are right where it is not sparse
 _SMOOTH_PART = 0.97
+#: a ratio of scatter and errors that is none
+_TINY = 1e-12
 #: larger errors, in parts of the largest intensity, stand for "not known"
 _UNKNOWN = 1e6
 #: of a smooth curve differences of order 6 scatter less than this many times those of order 3
@@ -303,7 +305,7 @@ def _contradict(q: FloatArray, ratio: FloatArray, least: FloatArray) -> str | No
     is_smooth = np.quantile(ratio, _SMOOTH_PART) < low and np.median(least / ratio) < _SMOOTHER
     for is_off, kind in (((ratio < low) & (not is_smooth), "large"), (least > high, "small")):
         if np.mean(is_off) > _DISBELIEVED_PART:
-            factor = float(np.median(np.maximum(ratio[is_off], 1 / ratio[is_off])))
+            factor = float(np.median(np.maximum(ratio[is_off], 1 / np.maximum(ratio[is_off], _TINY))))
             return (
                 f"{factor:.2g} times too {kind} for the scatter of {np.mean(is_off):.0%} of the points (from q = "
                 f"{q[is_off][0]:.3g} per nm on)"

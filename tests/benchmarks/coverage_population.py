@@ -167,13 +167,13 @@ def measure_cases(count: int, seed: int, has_noise: bool = True, is_published: b
         yield Case(material, q, measured[0] if has_noise else curve, sigma[0])
 
 
-def expose_cases(count: int, seed: int) -> Iterator[Case]:
+def expose_cases(count: int, seed: int, is_published: bool = False) -> Iterator[Case]:
     """Yield ``count`` curves of the population as frames of the virtual instrument and the reduction give them."""
     instrument = make_instrument(make_exposure_geometry(), seed)
     q = GRIDS["500 bins"][0]
     reducer = Reducer(ReductionSettings(instrument.integrator, mask=instrument.mask, bins=Bins(q[0], q[1] - q[0])))
     fine = np.linspace(_BEHIND, measure_corner(instrument.integrator) + 0.01, 20000)
-    for k, (material, form) in enumerate(attach_forms(draw_materials(count, seed, "500 bins"))):
+    for k, (material, form) in enumerate(attach_forms(draw_materials(count, seed, "500 bins", is_published))):
         curve = draw_curve(material, form, fine)
         whole = np.concatenate([[0.0], fine]), np.concatenate([curve[:1], curve])
         frame = next(expose(instrument, project_curve(instrument, *whole, material.counts), 1, seed + k))

@@ -1,6 +1,7 @@
 """Whether the 90 % intervals of ``fit_curve`` hold, and the factors with which they do.
 
     python -m tests.benchmarks.measure_coverage --calibrate [--cases 4000]   # writes models/fit-calibration.json
+    python -m tests.benchmarks.measure_coverage --performance [--frames 300] # writes models/fit-performance.json
     python -m tests.benchmarks.measure_coverage [--cases 4000] [--frames 300] [-o TABLES.md]
 
 Calibration and test draw different materials of one population (``coverage_population``). The score of a case is the
@@ -32,6 +33,7 @@ from pyfai_grf.fit.curve_fit import fit_points
 from pyfai_grf.fit.family import Family, Shape
 from pyfai_grf.fit.intervals import measure_room
 from pyfai_grf.fit.options import FitOptions
+from pyfai_grf.fit.performance import Performance
 from tests.benchmarks.coverage_population import (
     Case,
     Material,
@@ -46,6 +48,8 @@ _FITTED = ("log_a", "u", "inverse_n", "variance")
 #: what divides the standard errors of u: about as many cases in each cell
 _EDGES = (0.004, 0.012, 0.04, 0.12)
 _LEVEL, _FEWEST = 0.9, 20
+#: photons of a row of the performance
+_PHOTONS = ((1e5, 1e6), (1e6, 1e7), (1e7, 1e8), (1e8, 1e9))
 _CALIBRATION_SEED, _TEST_SEED = 1, 2
 _ROOT = Path(__file__).parents[2]
 
@@ -197,10 +201,45 @@ def list_cells(materials: list[Material], rows: Sequence[Row]) -> Iterator[tuple
     yield "within x %", np.array([row.fit.model_error > 0 and row.fit.is_applicable for row in rows])
 
 
+def measure_performance(frames: int) -> Performance:
+    """Return what the fit reaches on ``frames`` frames through pyFAI, the spectrum unknown and known."""
+    rows = []
+    for name, is_known, spectrum in (("unknown", False, "fitted"), ("known", True, "roding2022")):
+        found = fit_cases(expose_cases(frames, _TEST_SEED + 6 + is_known, is_known), spectrum=spectrum)
+        counts = np.array([row.material.counts for row in found])
+        for low, high in _PHOTONS:
+            rows.append(
+                _summarise(name, (low, high), [found[k] for k in np.flatnonzero((counts >= low) & (counts < high))])
+            )
+    population = (
+        "simulated frames through pyFAI: a 1 to 8 nm, porosity 0.05 to 0.5, every other one with an upturn, a flat "
+        "background; unknown: n from 4 to 16, a spread of a up to 0.3"
+    )
+    provenance = {"versions": collect_versions(), "made_by": "tests/benchmarks/measure_coverage.py"}
+    return Performance(rows, population, provenance)
+
+
+def _summarise(name: str, photons: tuple[float, float], rows: list[Row]) -> dict[str, object]:
+    good = [row for row in rows if row.fit.is_applicable]
+    a = np.array([100 * abs(row.fit.values["a"] / row.material.a - 1) for row in good])
+    porosity = np.array([abs(row.fit.values["porosity"] - row.material.porosity) for row in good])
+    return {
+        "spectrum": name,
+        "photons": photons,
+        "frames": len(rows),
+        "refused": round(1 - len(good) / len(rows), 4),
+        "a_percent": [float(f"{x:.3g}") for x in np.quantile(a, (0.5, 0.9))],
+        "porosity": [float(f"{x:.3g}") for x in np.quantile(porosity, (0.5, 0.9))],
+        "a_inside": round(float(np.mean([row.holds("a") for row in good])), 3),
+        "porosity_inside": round(float(np.mean([row.holds("porosity") for row in good])), 3),
+    }
+
+
 def main() -> None:
     """Calibrate or test, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calibrate", action="store_true")
+    parser.add_argument("--performance", action="store_true")
     parser.add_argument("--cases", type=int, default=4000)
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--boxes", type=int, default=40)
@@ -209,6 +248,9 @@ def main() -> None:
     if options.calibrate:
         found = calibrate(fit_cases(measure_cases(options.cases, _CALIBRATION_SEED)))
         found.save(_ROOT / "models" / "fit-calibration.json")
+        return
+    if options.performance:
+        measure_performance(options.frames).save(_ROOT / "models" / "fit-performance.json")
         return
     few = max(options.cases // 4, 1)
     parts: dict[str, Callable[[], list[Row]]] = {
