@@ -12,6 +12,8 @@ _PARTS = ("", "_lower", "_upper")
 #: a background below 0 is told where it is so many standard errors away from it, and this part of the material's
 #: intensity at the last point
 _SURE, _BELOW = 3.0, 0.3
+#: errors are told to be too small from this factor on
+_SCATTERED = 1.3
 
 
 def describe_fit(row: PredictionRow) -> dict[str, float | str]:
@@ -44,9 +46,16 @@ def describe_fit(row: PredictionRow) -> dict[str, float | str]:
 
 def list_warnings(fit: Fit) -> list[str]:
     """Return what a user should know of a fit: what other spectra make of the curve, and a background below 0."""
-    others = "" if fit.is_applicable and fit.is_outdone else fit.describe_alternatives()  # else it is the reason
+    others = fit.describe_alternatives()
+    others = "" if others in fit.reason else others
     found = [f"other spectra: {others}"] if others else []
-    return [*found, *filter(None, [warn_of_scale(fit)]), *_list_backgrounds(fit)] if fit.is_applicable else found
+    if not fit.is_applicable:
+        return found
+    if fit.noise_scale > _SCATTERED:
+        found.append(
+            f"the points scatter {fit.noise_scale:.2g} times more than their errors say: taken as their errors"
+        )
+    return [*found, *filter(None, [warn_of_scale(fit)]), *_list_backgrounds(fit)]
 
 
 def _list_backgrounds(fit: Fit) -> list[str]:

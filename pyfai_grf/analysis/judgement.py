@@ -22,11 +22,13 @@ def judge_alternative(
         return row
     seen = str(alternative.metadata.get("azimuth", "the sectors of the detector differ"))
     try:
-        other = model.predict_points([clean_curve(alternative)], options and replace(options, compared=0)).get_row(0)
+        (other,) = model.answer([clean_curve(alternative)], options and replace(options, compared=0))
     except InputError:
         return replace(row, is_applicable=False, reason=_join(row.reason, f"{seen}: read robustly, no curve is left"))
+    if not row.is_applicable:  # then numbers mean nothing, neither these nor the others
+        return replace(row, reason=_join(row.reason, seen))
     moved = [
-        f"{name} would be {other.values[name]:.4g}"
+        f"{name} would be {other.values[name]:.3g}"
         for name, value in row.values.items()
         if not row.lower[name] <= other.values[name] <= row.upper[name] and value == value
     ]

@@ -132,6 +132,7 @@ class Recorder:
         if not os.path.exists(path):
             return
         before, self.done = read_results(path)
+        self._place = len(self.done)
         _check_same(path, before, self.provenance)
         self._open(is_resumed=True)
         for writer in self._writers:
@@ -152,6 +153,14 @@ class Recorder:
         self._stack.__exit__(kind, problem, trace)
 
 
+def _describe_change(name: str, before: Any, now: Any) -> str:
+    """Return in words what differs, of two dictionaries the first entry that does."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        key = next(key for key in {**before, **now} if before.get(key) != now.get(key))
+        return _describe_change(f"{name}, {key}", before.get(key), now.get(key))
+    return f"its {name} was {before}, now it is {now}"
+
+
 def _check_same(path: Path, before: Provenance, now: Provenance) -> None:
     """Raise InputError unless rows that are added under the provenance ``now`` belong to those that were there."""
     one, other = ({name: json.loads(dump_json(getattr(kept, name))) for name in _SAME} for kept in (before, now))
@@ -160,7 +169,7 @@ def _check_same(path: Path, before: Provenance, now: Provenance) -> None:
     for name in _SAME:
         if one[name] != other[name]:
             raise InputError(
-                f"{path} cannot be resumed: its {name} was {one[name]}, now it is {other[name]}: give the same, or "
+                f"{path} cannot be resumed: {_describe_change(name, one[name], other[name])}: give the same, or "
                 "another file"
             )
     changed = [name for name in digests if name in others and digests[name] != others[name]]

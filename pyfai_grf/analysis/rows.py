@@ -48,7 +48,7 @@ def _analyze(model: Model, curve: Curve, options: FitOptions | None, place: int)
     except InputError as problem:
         return Outcome(None, f"{_name_curve(curve)}: {problem}", problem.hint, problem.facts)
     try:
-        row = model.predict_points([points], options, place).get_row(0)
+        (row,) = model.answer([points], options, place)
     except InputError as problem:
         row = PredictionRow.make_empty(model.parameters, str(problem))
         kind = "q range" if isinstance(problem, QRangeError) else "curve"

@@ -15,7 +15,7 @@ from pyfai_grf.cli.arguments import (
     parse_number,
     reject_usage,
 )
-from pyfai_grf.cli.fitting import add_fit_arguments, get_fit_options
+from pyfai_grf.cli.fitting import add_fit_arguments, check_fit, get_fit_options
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
@@ -105,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
     from pyfai_grf.workflows import analyze
 
     model = load_model(options.material)
+    check_fit(options, model)
     printer = Printer(model, options)
     if not options.quiet:
         print_line(describe_model(model))

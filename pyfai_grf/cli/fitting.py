@@ -9,6 +9,7 @@ from pyfai_grf.cli.arguments import parse_count, parse_number, parse_q, reject_u
 
 if TYPE_CHECKING:
     from pyfai_grf.fit.options import FitOptions
+    from pyfai_grf.learn.bundle import Model
 
 #: curves of a run for which other spectra are ranked
 _COMPARED = 3
@@ -70,6 +71,13 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         f"({_COMPARED}): what a and porosity they would give",
     )
     parser.add_argument("--no-fit", action="store_true", help="the regressors' answer alone")
+
+
+def check_fit(options: argparse.Namespace, model: Model) -> None:
+    """Exit with status 2 if anything was asked of a fit that ``model`` does not have."""
+    given = [flag for name, flag in _FLAGS.items() if getattr(options, name) not in (None, [])]
+    if given and not model.has_fit:
+        reject_usage(f"{given[0]} is for the fit, which {model.name} does not have: it is for two measured phases")
 
 
 def get_fit_options(options: argparse.Namespace) -> FitOptions | None:

@@ -11,7 +11,7 @@ from pyfai_grf.cli.arguments import (
     collect_sources,
     get_window,
 )
-from pyfai_grf.cli.fitting import add_fit_arguments, get_fit_options
+from pyfai_grf.cli.fitting import add_fit_arguments, check_fit, get_fit_options
 from pyfai_grf.cli.outputs import (
     Printer,
     add_material_argument,
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
     sources, missing = collect_sources(options.curves)
     check_outputs((options.output, options.csv, options.plot), options.overwrite, (*sources, options.material))
     model = load_model(options.material)
+    check_fit(options, model)
     printer = Printer(model, options)
     if not options.quiet and not options.json:
         print_line(describe_model(model))

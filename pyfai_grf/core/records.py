@@ -10,7 +10,10 @@ import numpy as np
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
 from pyfai_grf.core.html_table import format_fit, format_prediction
-from pyfai_grf.core.rounding import format_percent
+from pyfai_grf.core.rounding import format_percent, format_value
+
+#: curves of a prediction that are printed
+_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class Fit:
     spectrum : "fitted", or the spectrum that was held.
     model_error : relative, of the curve: what it is wrong by beside noise; 0 where noise explains all that is left.
     runs : standard deviations by which the residuals have fewer changes of sign than noise has.
+    noise_scale : how many times more than their errors say the points scatter about the curve, by which errors and
+        chi-square were corrected; 1 where they do not, or where that does not make it fit.
     is_applicable, reason : True and "": it fits; True and a reason: within so many per cent, the intervals are wider
         for it; False: it does not, and where.
     alternatives : the other spectra that were tried, best first; none where they were not asked for.
@@ -139,6 +144,7 @@ class Fit:
     is_applicable: bool
     reason: str
     alternatives: tuple[Alternative, ...] = ()
+    noise_scale: float = 1.0
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -152,9 +158,10 @@ class Fit:
         """Return what other spectra make of the curve, where that is not in the intervals already; else ""."""
         if not self.alternatives:
             return ""
+        manner = "well" if self.is_applicable else "badly"
         better = [other for other in self.alternatives if other.criterion < -NEAR]
         parts = [f"{other.spectrum} fits better (chi-square {other.chi2:.3g})" for other in better[:1]]
-        over = "this spectrum and those that fit better" if better else "spectra that fit about as well"
+        over = "this spectrum and those that fit better" if better else f"spectra that fit about as {manner}"
         wide = [
             f"{name} {low:.3g} to {high:.3g}"
             for name, (low, high) in self.ranges.items()
@@ -170,7 +177,7 @@ class Fit:
     @property
     def is_outdone(self) -> bool:
         """Whether another spectrum describes the curve clearly better: the values of this one mean nothing then."""
-        return any(other.criterion < -NEAR and other.is_applicable for other in self.alternatives)
+        return any(other.criterion < -NEAR for other in self.alternatives)
 
     @property
     def correlations(self) -> FloatArray:
@@ -220,6 +227,18 @@ class PredictionRow:
     model: PredictionRow | None = None
     fit: Fit | None = field(default=None, compare=False)  # arrays have no single truth value
 
+    def __str__(self) -> str:
+        """Return values with their intervals and whose they are, or first of all why they are refused."""
+        numbers = (
+            f"{name} {format_value(value, self.lower[name], self.upper[name])}"
+            for name, value in self.values.items()
+            if value == value
+        )
+        said = ", ".join(numbers)
+        if self.is_applicable:
+            return f"{said} ({self.source})" if self.source else said
+        return f"not applicable: {self.reason}" + (f" (refused: {said})" if said else "")
+
     def drop_curves(self) -> PredictionRow:
         """Return this row without what its fit holds point by point: of a long series that would fill the memory."""
         if self.fit is None:
@@ -257,6 +276,13 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.reasons)
+
+    def __str__(self) -> str:
+        """Return one line a curve, of the first 20."""
+        lines = [f"{n}: {row}" for n, row in zip(range(_LINES), self, strict=False)]
+        return "\n".join([*lines, *([f"... {len(self) - _LINES} more"] if len(self) > _LINES else [])])
+
+    __repr__ = __str__
 
     def __iter__(self) -> Iterator[PredictionRow]:
         return (self.get_row(n) for n in range(len(self)))

@@ -25,14 +25,36 @@ _WAVES = 0.5 * np.sinh(np.linspace(0.0, 6.5, 4000))
 #: a spread that is wide; by how much of its square it moves ln a; and minima of porosity or spread that are two
 _WIDE, _LEAN, _APART = 0.3, 4.5, 0.02
 
+#: a porosity this near to 0.5 may be 0.5; and a spread that is rare
+_AT_HALF, _DOUBTFUL_SPREAD = 1e-3, 0.25
+
 _LOGGER = logging.getLogger(__name__)
 
 
 def compare_families(
     points: Points, fit: Fit, material: str = "two-phase-low-porosity", options: FitOptions = DEFAULT_FIT
 ) -> Fit:
-    """Return ``fit``, of these points with these options, with its ``alternatives``; see :func:`rank_families`."""
-    return replace(fit, alternatives=rank_families(points, fit, material, options))
+    """Return ``fit``, of these points with these options, with its ``alternatives``; see :func:`rank_families`.
+
+    Where another spectrum describes the curve clearly better, the fit is not applicable: it is of another kind.
+    """
+    found = replace(fit, alternatives=rank_families(points, fit, material, options))
+    if not (found.is_applicable and found.is_outdone):
+        return found
+    reason = f"{found.describe_alternatives()}: the material is not of the kind that was fitted, fit that spectrum"
+    return replace(found, is_applicable=False, reason=reason)
+
+
+def is_doubtful(fit: Fit) -> bool:
+    """Return whether a fit that applies looks like those of other spectra do, and has to be compared with them.
+
+    It ends at a bound, or does not reach the noise; its spread is wide; or its porosity may be 0.5, where a curve
+    hardly depends on it.
+    """
+    if not fit.is_applicable or "spectrum_n" not in fit.values:
+        return False
+    porosity = min(abs(fit.lower["porosity"] - 0.5), abs(fit.upper["porosity"] - 0.5))
+    return bool(fit.reason) or porosity < _AT_HALF or fit.values.get("spread", 0.0) > _DOUBTFUL_SPREAD
 
 
 def rank_families(

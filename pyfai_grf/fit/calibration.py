@@ -58,7 +58,7 @@ def find_reach(
         slope = rest[own, k] / rest[k, k]
         reach = np.array([shorten_reach(distance / deviation[other]) for distance in room[other]])
         moved += np.abs(slope) * np.sqrt(rest[k, k]) * (reach if slope > 0 else reach[::-1])
-        rest = rest - np.outer(rest[:, k], rest[k]) / rest[k, k]
+        rest = rest - np.outer(rest[:, k] / rest[k, k], rest[k])
         sides = np.minimum(sides, moved + TWO_SIDED * np.sqrt(max(rest[own, own], 0.0)))
     low, high = room.get(name, (np.inf, np.inf))
     return _end_at(sides[0], low), _end_at(sides[1], high)

@@ -34,11 +34,12 @@ def conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored: 
     curve = minimum.amplitudes.curve
     # what counts is how the points scatter; what that does not explain is measured in the errors as they were given
     seen = replace(target, correlation=find_correlation(target, curve))
-    wider = replace(seen, variance=target.variance * measure_scatter(seen, curve))
+    noise_scale = float(np.sqrt(measure_scatter(seen, curve)))
+    wider = replace(seen, variance=target.variance * noise_scale**2)
     if (verdict := judge_residual(wider, curve, len(names))).is_applicable:
         target, problem = wider, replace(problem, target=wider)
     else:
-        verdict = judge_residual(target, curve, len(names))
+        verdict, noise_scale = judge_residual(target, curve, len(names)), 1.0
     if verdict.is_applicable and not target.has_noise:  # nothing says how right a curve is that was computed
         reason = f"the curve has no noise: intervals are those of an error of {MODEL_ERROR:.1%}"
         verdict = replace(verdict, model_error=MODEL_ERROR, reason=reason)
@@ -50,6 +51,7 @@ def conclude(problem: Problem, minimum: Minimum, grid: FloatArray, is_mirrored: 
     covariance = _invert(scaled @ scaled.T)
     drawn = (grid, *draw_parts(problem, minimum, grid))
     fit = _describe(problem, minimum, names, covariance, verdict, is_mirrored, options, drawn)
+    fit = replace(fit, noise_scale=noise_scale)
     missing = _find_missing(problem, covariance, fit.is_applicable)
     return replace(_forget(fit), is_applicable=False, reason=missing) if missing else fit
 

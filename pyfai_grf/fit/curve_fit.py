@@ -23,6 +23,8 @@ from pyfai_grf.theory.spectra import get_spectrum
 
 #: fewer points do not tell scale, background, upturn and shape apart
 _FEWEST = 20
+#: the last q over the first, and the resolution over the range: beyond, there is no curve to be read
+_WIDEST, _COARSEST = 1e6, 0.1
 #: curves that are searched at once
 _TOGETHER = 32
 
@@ -191,6 +193,13 @@ def _pose(points: Points, options: FitOptions, family: Family) -> Problem:
     used = select_points(points, ~options.find_excluded(points.q_nm1))
     if used.q_nm1.size < _FEWEST:
         raise InputError(f"{used.q_nm1.size} points are too few for a fit: it needs {_FEWEST}")
+    low, high = float(used.q_nm1[0]), float(used.q_nm1[-1])
+    if high > _WIDEST * low:
+        raise InputError(f"q goes from {low:.3g} to {high:.3g} per nm, which no instrument covers: choose a part of it")
+    if (width := options.resolution_nm1 or 0.0) > _COARSEST * (high - low):
+        raise InputError(
+            f"the resolution is {width:.3g} per nm on a curve from {low:.3g} to {high:.3g}: give a finer one"
+        )
     return Problem(make_target(used, options.resolution_nm1), family, options.background, options.upturn)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyfai_grf.core.arrays import BoolArray, FloatArray
+from pyfai_grf.core.rounding import format_percent
 from pyfai_grf.fit.target import Target
 
 #: numbers of neighbouring points whose sum is looked at, up to a quarter of the curve; a sum of fewer counts than that
@@ -27,12 +28,16 @@ class Place:
     height: float
     ends: tuple[float, float]
 
+    def _describe_height(self) -> str:
+        part = abs(self.height)
+        return f"{format_percent(part)} of the curve" if part < 1 else "as much as the curve or more"
+
     def __str__(self) -> str:
         """Return where and how far the data are off."""
         side = "above" if self.height > 0 else "below"
         return (
             f"the data lie {side} the fit most from {self.ends[0]:.3g} to {self.ends[1]:.3g} per nm ({self.size:.0f} "
-            f"standard deviations, {abs(self.height):.1%} of the curve)"
+            f"standard deviations, {self._describe_height()})"
         )
 
 

@@ -76,14 +76,16 @@ class FitOptions:
 
         ``more`` are the other attributes.
         """
+        if not all(np.shape(pair) == (2,) for pair in exclude):
+            raise InputError(f"exclude is {exclude}: give pairs of q, such as [(1.52, 1.68)]")
         width = None if resolution is None else resolution * to_nm1
         return cls(
             resolution_nm1=width, exclude_nm1=tuple((low * to_nm1, high * to_nm1) for low, high in exclude), **more
         )
 
     def describe(self) -> dict[str, Any]:
-        """Return what a results file says of them."""
-        return dataclasses.asdict(self)
+        """Return what a results file says of them: all that decides a fit."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "compared"}
 
     @property
     def is_fitted(self) -> bool:

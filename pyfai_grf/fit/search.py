@@ -26,7 +26,7 @@ _QA_LAST, _QA_FIRST = 0.8, 3.0
 #: minima that are looked for, and shapes that are another start
 _STARTS, _APART, _APART_U = 4, 0.25, 1.0
 #: exponents of the upturn: at a start, that are tried afterwards, and without a material
-_P_START, _P_GRID, _P_FINE = 3.5, np.arange(*P_FITTED, 0.25), np.arange(*P_FITTED, 0.1)
+_P_START, _P_GRID, _P_FINE = 3.5, np.arange(*P_FITTED, 0.25), np.arange(P_FITTED[0], P_FITTED[1] + 0.05, 0.05)
 #: steps at most: of the starts on means over some bins, then of the best on all points
 _COARSE_STEPS, _FINE_STEPS = 30, 60
 #: chi-square that tells the mean over a bin from the value at a point

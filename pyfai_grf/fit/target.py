@@ -19,6 +19,8 @@ _SMOOTHED, _NEAR = 25, 0.1
 _KNOWN_BEST, _MANY = 0.4, 15
 #: no point is known better than that part of it; a curve whose points all are said to be has no noise
 _EXACT = 1e-4
+#: numbers of which more than this part repeats the one before were rounded; what differs by less than that does not
+_REPEATED, _LAST_BIT = 0.03, 1e-12
 #: weights that are all smaller are no numbers of pixels
 _FEWEST_PIXELS = 30.0
 #: a point whose error is so many times those of its neighbours is said to be hardly known, and is
@@ -64,7 +66,8 @@ def make_target(points: Points, resolution: float | None = None) -> Target:
     own = points.sigma**2
     variance = np.maximum(np.exp(_smooth(np.log(q), np.log(own))), _KNOWN_BEST**2 * _average(np.log(q), own))
     variance = np.where(own > _HARDLY_KNOWN**2 * variance, own, variance)
-    variance = np.maximum(variance, (_EXACT * points.intensity) ** 2) + _measure_misplacement(points)
+    variance = np.maximum(variance, (_EXACT * points.intensity) ** 2 + _measure_rounding(points.intensity))
+    variance = variance + _measure_misplacement(points)
     correlation = estimate_correlation(q, points.intensity)
     return Target(points.intensity, variance, make_raster(q, resolution), correlation)
 
@@ -79,6 +82,18 @@ def _measure_misplacement(points: Points) -> FloatArray | float:
     if pixels is None or not is_even(points.q_nm1) or np.max(pixels) < _FEWEST_PIXELS:
         return 0.0
     return np.asarray(np.gradient(points.intensity) ** 2 / (12.0 * np.maximum(pixels, 1.0)))
+
+
+def _measure_rounding(intensity: FloatArray) -> float:
+    """Return the variance of numbers that were written with a few decimals, or are whole: step^2 / 12, else 0.
+
+    A plateau of equal numbers has no scatter, and is not known better than its last digit for that.
+    """
+    steps = np.abs(np.diff(intensity))
+    if np.count_nonzero(steps == 0) <= _REPEATED * steps.size or not steps.any():
+        return 0.0
+    # the difference of two such numbers has the rounding of binary fractions on it
+    return float(np.min(steps[steps > _LAST_BIT * np.abs(intensity).max()], initial=np.inf)) ** 2 / 12.0
 
 
 def widen_bins(target: Target) -> Target | None:

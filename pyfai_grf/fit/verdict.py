@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from pyfai_grf.core.arrays import FloatArray
 from pyfai_grf.core.records import Fit
+from pyfai_grf.core.rounding import format_percent
 from pyfai_grf.fit.family import N_FITTED, SPREAD_HIGH
 from pyfai_grf.fit.misfit import Misfit, Place, make_misfit
 from pyfai_grf.fit.target import Target
@@ -72,7 +73,7 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
     if _is_peak(misfit, largest):
         return Verdict(chi2, error, False, f"{largest}, which fits everywhere else: leave that range out", worst)
     if is_near:
-        reason = f"the curve fits within {error:.1%} (chi-square {chi2:.3g}), not to its noise"
+        reason = f"the curve fits within {format_percent(error)} (chi-square {chi2:.3g}), not to its noise"
         return Verdict(chi2, error, True, reason, worst)
     return Verdict(chi2, error, False, f"no curve of this family fits: chi-square {chi2:.3g}, {largest}", worst)
 
@@ -168,11 +169,13 @@ def judge_values(
             f"the spread of a is {spread:.2g}: so wide a mixture of lengths describes any smooth curve, which tells "
             "nothing of the material"
         )
+    is_sparse = min(porosity, 1 - porosity) <= ndtr(-T_HIGH) * (1 + _AT_BOUND)
+    if is_sparse:
+        refusals.append(f"porosity is at the end of what is fitted, {porosity:.2g}: it cannot be told")
     bounds = {
         f"n at {N_FITTED[0]:g}": is_lowest,
         f"n at {N_FITTED[1]:g}": n >= N_FITTED[1] * (1 - _AT_BOUND),
         f"the spread at {SPREAD_HIGH:g}": spread >= SPREAD_HIGH * (1 - _AT_BOUND),
-        f"porosity at {ndtr(-T_HIGH):.1g}": min(porosity, 1 - porosity) <= ndtr(-T_HIGH) * (1 + _AT_BOUND),
     }
     notes = (
         [f"the fit ends at a bound: {' and '.join(found)}"]

@@ -9,8 +9,8 @@ import numpy as np
 
 from pyfai_grf.core.errors import InputError
 from pyfai_grf.core.records import Fit, Points, PredictionRow
-from pyfai_grf.features.points import select_points
-from pyfai_grf.fit.alternatives import compare_families
+from pyfai_grf.features.points import MIN_POINTS, select_points
+from pyfai_grf.fit.alternatives import compare_families, is_doubtful
 from pyfai_grf.fit.curve_fit import fit_batch
 from pyfai_grf.fit.options import FitOptions
 
@@ -19,8 +19,10 @@ BOTH, FIT, MODEL = "model and fit", "fit", "model"
 
 
 def leave_out(points: Points, options: FitOptions) -> Points:
-    """Return ``points`` without those that ``options`` exclude."""
+    """Return ``points`` without those that ``options`` exclude; raises InputError if hardly any are left."""
     out = options.find_excluded(points.q_nm1)
+    if (left := int(np.count_nonzero(~out))) < MIN_POINTS:
+        raise InputError(f"{left} of {out.size} points are left of the curve, it needs {MIN_POINTS}: leave out less")
     return select_points(points, ~out) if out.any() else points
 
 
@@ -54,13 +56,13 @@ def _fit_all(
     """Return the fit of each curve, or why there can be none."""
     try:
         fits = fit_batch(curves, material, options, starts=starts)
-    except InputError as problem:
+    except (InputError, ArithmeticError, np.linalg.LinAlgError) as problem:
         if len(curves) == 1:
-            return [problem]
+            return [problem if isinstance(problem, InputError) else InputError(f"no fit can be computed: {problem}")]
         parts = (([curve], [start], first + k) for k, (curve, start) in enumerate(zip(curves, starts, strict=True)))
         return [_fit_all(one, material, options, start, place)[0] for one, start, place in parts]
     return [
-        compare_families(points, fit, material, options) if options.compares(place) else fit
+        compare_families(points, fit, material, options) if options.compares(place) or is_doubtful(fit) else fit
         for place, (points, fit) in enumerate(zip(curves, fits, strict=True), first)
     ]
 
@@ -70,16 +72,12 @@ def _choose(asked: PredictionRow | InputError, fit: Fit | InputError) -> Predict
 
     The fit is the better judge: it uses every point, its spectrum is free, and its chi-square tells whether the
     material is one of this kind. So its values count where it applies, whatever the regressors say; where it does
-    not, or where another spectrum is known to describe the curve better, nothing does, and the reasons are given.
+    not, nothing does: they are shown with the reasons, or the regressors' where the fit has none.
     """
     if isinstance(fit, InputError):
         if isinstance(asked, InputError):
             raise asked from fit
         return asked
-    if fit.is_applicable and fit.is_outdone:
-        row = None if isinstance(asked, InputError) else asked
-        outdone = f"{fit.describe_alternatives()}: it is not of the kind that was fitted, fit that spectrum instead"
-        return replace(_report(fit, FIT, outdone, row), is_applicable=False)
     if isinstance(asked, InputError):
         if not fit.is_applicable and not np.isfinite(fit.values["a"]):
             raise _explain(asked, fit)
@@ -87,6 +85,8 @@ def _choose(asked: PredictionRow | InputError, fit: Fit | InputError) -> Predict
     if fit.is_applicable:
         return _report(fit, BOTH if asked.is_applicable and _agree(asked, fit) else FIT, "", asked)
     reason = "; ".join(filter(None, (fit.reason, asked.reason)))
+    if np.isfinite(fit.values["a"]):  # values, chi-square and picture are of one and the same answer
+        return _report(fit, FIT, reason, asked)
     return replace(asked, is_applicable=False, reason=reason, source=MODEL, model=asked, fit=fit)
 
 

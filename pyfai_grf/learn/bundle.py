@@ -124,6 +124,8 @@ class Model:
         intensity = np.atleast_2d(fill_masked(intensity))
         if q.ndim != 1 or intensity.ndim != 2 or intensity.shape[1] != q.size:
             raise InputError(f"q has shape {q.shape} and intensity {intensity.shape}: give (Q,) and (Q,) or (N, Q)")
+        if not len(intensity):
+            raise InputError("there is no curve: give one row of intensities at least")
         errors = None if sigma is None else np.atleast_2d(fill_masked(sigma))
         if errors is not None and errors.shape != intensity.shape:
             raise InputError(f"sigma has shape {errors.shape}, intensity {intensity.shape}: they must agree")
@@ -133,12 +135,17 @@ class Model:
                 clean_curve(Curve(q, row, None if errors is None else errors[n], metadata=metadata))
                 for n, row in enumerate(intensity)
             ],
-            FitOptions.convert(factor, **options) if fit else None,
+            self._make_options(factor, fit, options),
         )
 
     def predict_curve(self, curve: Curve, fit: bool = True, **options: Any) -> Prediction:
         """Return the parameters behind one curve (N = 1); raises as :meth:`predict`. ``options`` in 1/nm."""
-        return self.predict_points([clean_curve(curve)], FitOptions.convert(1.0, **options) if fit else None)
+        return self.predict_points([clean_curve(curve)], self._make_options(1.0, fit, options))
+
+    def _make_options(self, to_nm1: float, fit: bool, given: Mapping[str, Any]) -> FitOptions | None:
+        if given and not (fit and self.has_fit):
+            raise InputError(f"{', '.join(given)}: these are options of a fit, and there is none")
+        return FitOptions.convert(to_nm1, **given) if fit else None
 
     def predict_points(self, curves: Sequence[Points], options: FitOptions | None = None, first: int = 0) -> Prediction:
         """Return the parameters behind N curves that have been cleaned; by the regressors alone without ``options``.
@@ -152,12 +159,17 @@ class Model:
         InputError
             If one has no positive invariant.
         """
+        return Prediction.from_rows(self.answer(curves, options, first))
+
+    def answer(
+        self, curves: Sequence[Points], options: FitOptions | None = None, first: int = 0
+    ) -> list[PredictionRow]:
+        """Return the same as :meth:`predict_points`, one row a curve, with what the regressors said by themselves."""
         if options is None or not self.has_fit:
-            return self._ask(curves)
+            return list(self._ask(curves))
         options = options.complete(self.description.spectrum)
         kept = [leave_out(points, options) for points in curves]
-        rows = answer(curves, self.material.name, options, self._try(kept), first)
-        return Prediction.from_rows(rows)
+        return answer(curves, self.material.name, options, self._try(kept), first)
 
     def _try(self, curves: Sequence[Points]) -> list[PredictionRow | InputError]:
         """Return what the regressors say of each curve, or why they cannot be asked."""

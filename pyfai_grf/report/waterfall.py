@@ -102,7 +102,7 @@ def _label_frames(
     """Name each curve at its end by frame and factor, in orange where it is refused; no name lies over another."""
     low, high = np.log10(panel.get_ylim())
     height = -np.inf
-    for place, shift, end in zip(places, shifts, ends, strict=True):
+    for end, place, shift in sorted(zip(ends, places, shifts, strict=True)):
         height = max((np.log10(end) - low) / (high - low), height + _LABEL_STEP)
         text = f"{x[place]:g}" + (rf"  $\times 10^{{{shift}}}$" if shift else "")
         color = INK if prediction.is_applicable[place] else ORANGE

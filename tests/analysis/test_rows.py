@@ -49,7 +49,8 @@ def test_prediction_is_that_of_the_model(model: Model) -> None:
     assert outcome.problem == ""
     assert outcome.result is not None
     assert (outcome.result.source, outcome.result.frame) == ("s.h5", 4)
-    assert outcome.result.prediction == model.predict_curve(curve).get_row(0)
+    assert outcome.result.prediction == model.answer([clean_curve(curve)], DEFAULT_FIT)[0]
+    assert outcome.result.extras["model_a_nm"] == model.predict_curve(curve, fit=False).values["a"][0]
     assert outcome.result.prediction.is_applicable
     np.testing.assert_array_equal(outcome.result.curve.intensity, curve.intensity)
 

@@ -120,7 +120,7 @@ def test_what_nothing_describes_does_not_fit_and_has_a_range() -> None:
     # a rms misfit up to 1.25 times that of the best: 20 independent parts, a criterion within 10
     best = min(fit.chi2, *(other.chi2 for other in fit.alternatives))
     assert all(other.chi2 < 1.6 * best for other in near)
-    assert "over spectra that fit about as well" in str(fit) or "fits better" in str(fit)
+    assert "over spectra that fit about as badly" in str(fit) or "fits better" in str(fit)
     assert "no curve of this family fits" in str(fit)
 
 

@@ -234,6 +234,33 @@ def test_the_curve_is_drawn_at_every_point_that_was_given() -> None:
     check(fit, a=3.0, porosity=0.3)
 
 
+def test_numbers_of_few_decimals_are_known_no_better_than_these() -> None:
+    """A plateau of equal numbers: its errors are taken for too large, and its scatter is 0."""
+    truth = expect(4.0, 0.3)
+    measured, sigma = measure(truth / truth[0], 1e7)
+    scale = 1.0 / measured[0]
+    rounded = np.round(measured * scale, 4)
+    for errors in (np.hypot(sigma * scale, 1e-4 / np.sqrt(12)), None):
+        fit = fit_curve(Q, rounded, errors, spectrum="roding2022", q_max=1.0)  # beyond, the last digit is most of it
+        check(fit, a=4.0, porosity=0.3)
+
+
+def test_what_is_no_curve_to_be_fitted_is_said() -> None:
+    measured, sigma = measure(expect(3.0, 0.3))
+    with pytest.raises(InputError, match=r"q goes from 1e-07 to 3 per nm, which no instrument covers"):
+        fit_curve(np.concatenate([[1e-7], Q[1:]]), measured, sigma)
+    with pytest.raises(InputError, match=r"the resolution is 10 per nm on a curve from 0\.04 to 3"):
+        fit_curve(Q, measured, sigma, resolution=10.0)
+
+
+def test_errors_that_the_points_contradict_are_enlarged_and_that_is_said() -> None:
+    measured, sigma = measure(expect(3.0, 0.3))
+    right, small = (fit_curve(Q, measured, s) for s in (sigma, 0.6 * sigma))
+    assert right.noise_scale < 1.2
+    assert small.noise_scale == pytest.approx(1 / 0.6, rel=0.15)
+    assert small.errors["porosity"] == pytest.approx(right.errors["porosity"], rel=0.2)
+
+
 def test_a_gap_does_not_end_the_average_over_bins() -> None:
     """At a knee of a = 7 nm the mean over a bin is 0.4 % above the value at its middle, chi-square 30 at 10^9."""
     measured, sigma = measure(expect(7.0, 0.3), 1e9)

@@ -64,12 +64,14 @@ def test_the_fit_is_believed_where_the_regressors_say_otherwise(asked: Predictio
 
 
 def test_nothing_stands_where_the_fit_does_not_fit() -> None:
-    """The wrong spectrum is held: the regressors' values are shown, and refused."""
+    """The wrong spectrum is held: the fit's values are shown, and refused."""
     row = answer(measure(spectrum="power:n=5"), LOW, PINNED, say(3.0, 0.2))
     assert not row.is_applicable
     assert row.reason.startswith("no curve of this family fits: chi-square")
-    assert row.source == "model"
-    assert row.values == {"a": 3.0, "porosity": 0.2}
+    assert row.source == "fit"
+    assert row.fit is not None
+    assert row.values == {name: row.fit.values[name] for name in ("a", "porosity")}
+    assert row.model == say(3.0, 0.2)
     row = answer(measure(spectrum="power:n=5"), LOW, PINNED, say(3.0, 0.2, reason="there is a peak"))
     assert row.reason.endswith("; there is a peak")
 
@@ -160,20 +162,32 @@ def test_without_a_fit_the_regressors_speak(model: Model) -> None:
     assert p.source == ("model",)
 
 
-def test_other_spectra_are_ranked_for_the_first_curves_of_a_run(model: Model) -> None:
-    """A Matern field passes for one of the power family at errors of 1 %; the comparison finds out."""
-    points = [measure(spectrum="matern:nu=2.5"), measure(spectrum="matern:nu=2.5")]
-    p = model.predict_points(points, FitOptions("fitted", compared=1))
+def test_other_spectra_are_ranked_for_the_first_curves_of_a_run_and_for_doubtful_ones(model: Model) -> None:
+    """A Matern field passes for one of the power family at errors of 1 %; the comparison finds out, wherever it is."""
+    own, other = measure(), measure(spectrum="matern:nu=2.5")
+    p = model.predict_points([own, own, other], FitOptions("fitted", compared=1))
     assert p.fit is not None
-    first, second = p.fit
-    assert first is not None
-    assert second is not None
-    assert first.alternatives
-    assert second.alternatives == ()
-    assert not p.is_applicable[0]
-    assert p.reasons[0].startswith("matern:nu=")
-    assert p.reasons[0].endswith("it is not of the kind that was fitted, fit that spectrum instead")
-    again = model.predict_points(points[:1], FitOptions("fitted", compared=1), first=1)
+    ranked = [fit is not None and len(fit.alternatives) > 0 for fit in p.fit]
+    assert ranked == [True, False, True]
+    assert list(p.is_applicable) == [True, True, False]
+    assert p.reasons[2].startswith("matern:nu=")
+    assert p.reasons[2].endswith("the material is not of the kind that was fitted, fit that spectrum")
+    again = model.predict_points([own], FitOptions("fitted", compared=1), first=1)
     assert again.fit is not None
     assert again.fit[0] is not None
     assert again.fit[0].alternatives == ()
+
+
+def test_what_the_regressors_said_is_kept_beside_the_answer(model: Model) -> None:
+    alone = model.predict_points([measure()]).get_row(0)
+    (row,) = model.answer([measure()], PINNED)
+    assert row.model == alone
+
+
+def test_hardly_a_point_left_is_said(model: Model) -> None:
+    with pytest.raises(InputError, match="0 of 250 points are left of the curve"):
+        model.predict_points([measure()], FitOptions(exclude_nm1=((0.0, 9.0),)))
+    with pytest.raises(InputError, match="exclude: these are options of a fit, and there is none"):
+        model.predict(Q, np.ones(Q.size), fit=False, exclude=[(1, 2)])
+    with pytest.raises(InputError, match=r"exclude is \(1, 2\): give pairs"):
+        model.predict(Q, np.ones(Q.size), exclude=(1, 2))
