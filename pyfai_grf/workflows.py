@@ -1,7 +1,7 @@
 """The two flows, each in one place.
 
 training    parameters -> structure -> intensity -> library -> examples -> model bundle
-analysis    frame -> reduction -> curve -> points -> prediction -> judgement -> results
+analysis    frame -> reduction -> curve -> points -> prediction -> fit -> judgement -> results
 """
 
 from __future__ import annotations
