@@ -110,7 +110,11 @@ def fit_curve(
         spread=spread,
         calibration_error=calibration_error,
     )
-    fit = fit_points(points, material, options, curve.q_nm1)
+    try:
+        fit = fit_points(points, material, options, curve.q_nm1)
+    except (ArithmeticError, np.linalg.LinAlgError) as problem:
+        message = f"the numbers are too large, too small or too uneven to fit ({problem}): check the curve"
+        raise InputError(message) from None
     if not alternatives:
         return fit
     from pyfai_grf.fit.alternatives import compare_families  # it fits too, with what stands below

@@ -26,7 +26,7 @@ _QA_LAST, _QA_FIRST = 0.8, 3.0
 #: minima that are looked for, and shapes that are another start
 _STARTS, _APART, _APART_U = 4, 0.25, 1.0
 #: exponents of the upturn: at a start, that are tried afterwards, and without a material
-_P_START, _P_GRID, _P_FINE = 3.5, np.arange(*P_FITTED, 0.25), np.arange(P_FITTED[0], P_FITTED[1] + 0.05, 0.05)
+_P_START, _P_GRID, _P_FINE = 3.5, np.arange(*P_FITTED, 0.25), np.arange(P_FITTED[0], P_FITTED[1] + 0.1, 0.1)
 #: steps at most: of the starts on means over some bins, then of the best on all points
 _COARSE_STEPS, _FINE_STEPS = 30, 60
 #: chi-square that tells the mean over a bin from the value at a point
@@ -213,9 +213,12 @@ def draw_without(problem: Problem) -> FloatArray:
     if not problem.has_upturn:
         level = np.average(target.intensity, weights=root**2) if problem.has_background else 0.0
         return np.asarray(level * flat)
-    rises = problem.slope.draw_upturns(_P_FINE)
-    best = rises[np.argmin(score_shapes(rises, None, problem.has_background, root, target.intensity))]
-    return solve_amplitudes(target, best, problem.has_background).curve
+    powers = _P_FINE
+    for _ in range(3):  # to a 25th of the step before: 10^9 photons tell an exponent to 0.001
+        rises = problem.slope.draw_upturns(powers)
+        best = int(np.argmin(score_shapes(rises, None, problem.has_background, root, target.intensity)))
+        powers, found = powers[best] + np.linspace(-1, 1, 51) * (powers[1] - powers[0]), rises[best]
+    return solve_amplitudes(target, found, problem.has_background).curve
 
 
 def draw_parts(problem: Problem, minimum: Minimum, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
