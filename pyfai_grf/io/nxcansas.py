@@ -76,6 +76,8 @@ def _write_data(entry: h5py.Group, curve: Curve, title: str, fit: Fit | None = N
         for name, attribute in FIT_CURVES.items():
             own = "" if name == "residual" else unit
             write_array(data, name, getattr(fit, attribute)[keep], own, FIT_LABELS[name])
+    if curve.weight is not None:  # by pyFAI's name: who reads the curve again weights its bins as before
+        write_array(data, "sum_normalization", curve.weight[keep], "", "sum of the pixels' normalisations")
     if curve.sigma is None or not np.isfinite(curve.sigma[keep]).any():
         return
     intensity.attrs["uncertainties"] = "Idev"
