@@ -66,8 +66,7 @@ def rank_families(
     spectrum that another package has registered, at its defaults; each without a spread of a, and with one unless the
     options forbid it. A spread makes two minima, one narrow and one wide, of which either may be the better; the
     other one is listed too where it is near, of the fit's own family as well. All with the background, the upturn, the
-    resolution and the ranges of ``options``. What cannot be told is left out. The first call in a process computes
-    tables for two or three seconds.
+    resolution and the ranges of ``options``. What cannot be told is left out.
 
     The criterion is Akaike's: with Bayes', a family would be left out for being free alone, and what is asked is what
     else may be true. Chi-square is divided by that of the best family where that is above 1. A misfit beyond noise

@@ -85,6 +85,11 @@ class LogTable:
         return row - 1, column, weights.reshape(-1, 3, 16)
 
 
+def make_grid() -> FloatArray:
+    """Return the ln x (K,) of every table."""
+    return STEP * np.arange(round(_LOW / STEP), round(_HIGH / STEP) + 1, dtype=np.float64)
+
+
 def _locate_exponent(inverse_n: FloatArray) -> tuple[FloatArray, FloatArray]:
     n = np.clip(1.0 / inverse_n, N_LOW, N_HIGH)
     return locate_n(n), -n * N_RATE
@@ -94,10 +99,9 @@ def _locate_exponent(inverse_n: FloatArray) -> tuple[FloatArray, FloatArray]:
 def load_table(spectrum: Spectrum | None, form: str = "power") -> LogTable:
     """Return the table of a ``spectrum``, or (None) of a ``form`` with its parameter free; made when first asked for.
 
-    That takes a moment, and about a second for "matern" and "shell".
+    That takes a moment.
     """
-    first = round(_LOW / STEP)
-    log_x: FloatArray = STEP * np.arange(first, round(_HIGH / STEP) + 1, dtype=np.float64)
+    log_x, first = make_grid(), round(_LOW / STEP)
     if isinstance(spectrum, PowerSpectrum):
         free = load_table(None)
         return LogTable(free.coefficients, first, T_RATE, lambda x: _locate_exponent(np.full(x.shape, 1 / spectrum.n)))

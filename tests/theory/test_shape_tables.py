@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
+from pyfai_grf.fit.log_table import make_grid
+from pyfai_grf.theory import shape_tables
 from pyfai_grf.theory.scale_free import compute_scale_free_intensity
-from pyfai_grf.theory.shape_tables import PLANS, ShapePlan, compute_curves
+from pyfai_grf.theory.shape_tables import PLANS, ShapePlan, compute_curves, save_curves
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -39,3 +45,26 @@ def test_curves_are_the_quadrature_from_end_to_end() -> None:
     for row, width in enumerate((0.2, 0.3)):
         expected = compute_scale_free_intensity(np.exp(log_x), 0.5, shell.make(width))
         np.testing.assert_allclose(found[row, 0], np.log(expected), atol=2e-5)
+
+
+def test_what_is_stored_is_what_is_computed() -> None:
+    """Whole numbers of 2e-6; a row of each table, for all of them take seconds."""
+    log_x = make_grid()
+    for plan in PLANS.values():
+        one = replace(plan, count=2, last=plan.first * (1 + 1e-9))  # another layout: it is computed
+        assert np.abs(compute_curves(plan, log_x)[0] - compute_curves(one, log_x)[0]).max() < 2e-6
+
+
+def test_without_what_is_stored_curves_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_x = np.linspace(-3.0, 3.0, 20)
+    small = replace(PLANS["matern"], count=3, t_step=1.6)
+    before = compute_curves(small, log_x)
+    monkeypatch.setattr(shape_tables, "PLANS", {"matern": small})
+    monkeypatch.setattr(shape_tables.importlib.resources, "files", lambda package: tmp_path)
+    assert_array_equal(compute_curves(small, log_x), before)
+    save_curves(tmp_path / "shape-tables.npz", log_x)
+    monkeypatch.setattr(shape_tables, "_compute_near", None)  # nothing is computed any more
+    np.testing.assert_allclose(compute_curves(small, log_x), before, atol=1.1e-6)
+    (tmp_path / "shape-tables.npz").write_bytes(b"PK")
+    with pytest.raises(TypeError):
+        compute_curves(small, log_x)
