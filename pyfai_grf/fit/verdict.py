@@ -46,14 +46,13 @@ _USUAL_A, _LARGE_A, _USUAL_END = (0.5, 100.0), 10.0, 1.0
 class Verdict:
     """``chi2`` reduced, for points as they scatter; ``model_error`` relative, 0 where noise alone explains the rest.
 
-    ``is_applicable`` and ``reason`` as a result states them; ``worst`` is the largest residual in standard deviations.
+    ``is_applicable`` and ``reason`` as a result states them.
     """
 
     chi2: float
     model_error: float
     is_applicable: bool
     reason: str
-    worst: float
 
 
 def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
@@ -64,18 +63,17 @@ def judge_residual(target: Target, curve: FloatArray, free: int) -> Verdict:
     """
     misfit = make_misfit(target, curve, free)
     chi2, largest = misfit.reduce(), misfit.find_largest()
-    worst = float(np.max(np.abs(misfit.residual)))
     if _exceed(misfit, 0.0) <= 0:
-        return Verdict(chi2, 0.0, True, "", worst)
+        return Verdict(chi2, 0.0, True, "")
     error = MODEL_ERROR
     if is_near := _exceed(misfit, MODEL_ERROR) <= 0:
         error = float(brentq(lambda x: _exceed(misfit, x), 0.0, MODEL_ERROR, xtol=1e-6))
     if _is_peak(misfit, largest):
-        return Verdict(chi2, error, False, f"{largest}, which fits everywhere else: leave that range out", worst)
+        return Verdict(chi2, error, False, f"{largest}, which fits everywhere else: leave that range out")
     if is_near:
         reason = f"the curve fits within {format_percent(error)} (chi-square {chi2:.3g}), not to its noise"
-        return Verdict(chi2, error, True, reason, worst)
-    return Verdict(chi2, error, False, f"no curve of this family fits: chi-square {chi2:.3g}, {largest}", worst)
+        return Verdict(chi2, error, True, reason)
+    return Verdict(chi2, error, False, f"no curve of this family fits: chi-square {chi2:.3g}, {largest}")
 
 
 def _exceed(misfit: Misfit, error: float) -> float:
